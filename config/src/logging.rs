@@ -1,0 +1,20 @@
+//! Logs on stderr: results go to stdout, so the two never mix.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging at `default_level` (`"info"`), or at what the variable `RUST_LOG` says.
+///
+/// The AWS SDK and HTTP crates log at `warn`: their `info` lines repeat ours. A second call changes nothing,
+/// so that a test may start a service twice in one process.
+pub fn init(default_level: &str) {
+    let quiet = "aws_config=warn,aws_smithy_runtime=warn,hyper=warn,datafusion=warn,sqlx=warn";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{default_level},{quiet}")));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    let _ = subscriber.try_init(); // already started: keep the first
+}

@@ -1,0 +1,3 @@
+//! The whole pipeline on one machine.
+
+fn main() {}
