@@ -1,8 +1,57 @@
-//! webapp: not written yet.
+//! The photo-sharing site that writes the access log.
+//!
+//! ```text
+//!  browser ─▶ server ─▶ access_log::record ─▶ pages ──┬─▶ sessions   who is logged in (memory)
+//!             (connections)     │                     ├─▶ records    the table of pictures (SQLite)
+//!                               ▼                     ├─▶ folder     picture files
+//!                  queue ─▶ writer's thread           └─▶ publish    decode, encode, store, then a row
+//!                               ▼
+//!                          access.log                 the product's contract: sql/access_log.sql
+//! ```
+//!
+//! | module | what it is | does IO |
+//! |---|---|---|
+//! | `cli`, `settings` | flags, environment and file become checked values | reads one file |
+//! | `server` | connections: their number, time-outs, draining | yes |
+//! | `access_log` | one line for every request; `line` formats, `queue` bounds, `writer` writes | `writer` |
+//! | `pages` | what every address answers: the page, its forms, pictures, assets | yes |
+//! | `site` | what the pages share | opens everything |
+//! | `sessions`, `user_name`, `forgery`, `random` | rules, without clock or IO | no |
+//! | `picture`, `demo` | pixels in and out | no |
+//! | `storage`, `records`, `publish` | where pictures are kept, and the order in which they get there | yes |
+//!
+//! What is deliberately absent: a page script that something depends on, a session for anyone who is not logged in,
+//! and any way from a request to a file that is not an asset or a stored picture.
+
+mod access_log;
+mod cli;
+mod demo;
+mod forgery;
+mod pages;
+mod picture;
+mod publish;
+mod random;
+mod records;
+mod server;
+mod sessions;
+mod settings;
+mod site;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod user_name;
 
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs the command line; `local` calls it too, so that what it starts is the product.
-pub fn main(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+///
+/// Blocks until the command is done. `run` prints one line on stdout, the address of the page, once it is reachable.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match cli::parse(arguments) {
+        Ok(command) => {
+            config::logging::init("info");
+            config::exit::code(cli::execute(command))
+        }
+        Err(code) => code,
+    }
 }

@@ -1,0 +1,172 @@
+//! The command line: `webapp run` and `webapp check`.
+
+use std::{
+    ffi::OsString,
+    io::{Write, stdout},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use config::exit::Failure;
+use tracing::{info, warn};
+
+use crate::{
+    access_log::AccessLog,
+    pages, server,
+    settings::{Overrides, Settings},
+    site::Site,
+};
+
+/// Pictures that are still being decoded after the grace period are not worth waiting for.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
+const EXAMPLE: &str = "Example:
+  webapp run --listen 127.0.0.1:8080 --data-dir photos
+  webapp check --config webapp.toml";
+
+#[derive(Debug, Parser)]
+#[command(name = "webapp", version, about = "The photo-sharing site that writes the access log", after_help = EXAMPLE)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the site until SIGTERM or SIGINT; SIGHUP reopens the access log
+    Run(RunArguments),
+    /// Check a settings file without starting anything
+    Check {
+        /// Settings file to check
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Settings file; without one, everything has its default
+    #[arg(long, env = "WEBAPP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Reads the command line. Help and mistakes are printed; their exit code is returned as the error.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => Ok(arguments.command),
+        Err(message) => {
+            let _ = message.print(); // nowhere left to report to
+            Err(if message.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+/// Does what the command says, and returns when it is done.
+pub(crate) fn execute(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { config } => {
+            load(Some(config.clone()), Overrides::default())?;
+            Ok(say(&format!("{}: settings are valid", config.display()))?)
+        }
+        Command::Run(arguments) => Ok(run(load(arguments.config, arguments.overrides)?)?),
+    }
+}
+
+fn load(file: Option<PathBuf>, overrides: Overrides) -> Result<Settings, Failure> {
+    Settings::load(file.as_deref(), overrides).map_err(|problems| Failure::usage(problems.to_string()))
+}
+
+fn run(settings: Settings) -> Result<()> {
+    let file = &settings.access_log_file;
+    let (log, log_thread) = AccessLog::start(file, settings.access_log.queue_lines).with_context(|| {
+        format!("cannot open access log {}; check the folder's permissions, or choose another with --access-log", file.display())
+    })?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(serve(settings, log));
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    drop(log_thread); // after everything that may log a request
+    outcome
+}
+
+async fn serve(settings: Settings, log: AccessLog) -> Result<()> {
+    let stop = config::stop::on_signal().context("cannot wait for signals")?;
+    let mut hangups = config::stop::on_hangup().context("cannot wait for signals")?;
+    let listener = config::listen::open(settings.listen, "--listen").await?;
+    let address = listener.local_addr().context("cannot read the listener's address")?;
+    report_bounds(&settings, address);
+    let site = Site::open(settings).await?;
+    say(&format!("listening on http://{address}{}", pages::PAGE))?;
+
+    let router = pages::router(site.clone(), log.clone());
+    let reopening = async {
+        while hangups.recv().await.is_some() {
+            log.reopen();
+        }
+    };
+    tokio::select! {
+        () = server::serve(listener, router, log.clone(), &site.settings.server, stop) => {}
+        () = reopening => {}
+    }
+    site.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn report_bounds(settings: &Settings, address: SocketAddr) {
+    info!(
+        connections = settings.server.max_connections,
+        sessions = settings.sessions.max,
+        upload_mib = settings.upload.max_mib,
+        receivers = settings.upload.receivers,
+        decoders = settings.upload.decoders,
+        access_log_lines = settings.access_log.queue_lines,
+        access_log = %settings.access_log_file.display(),
+        "starting, within these bounds"
+    );
+    if !address.ip().is_loopback() {
+        warn!(%address, "the demo login has no password: whoever reaches this address can use any name");
+    }
+}
+
+/// One line for programs that read our stdout.
+fn say(line: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to stdout")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Command, ExitCode> {
+        parse(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn flags_become_overrides() {
+        let command = parse_words(&["webapp", "run", "--listen", "127.0.0.1:0", "--data-dir", "d", "--access-log", "a.log"]);
+        let Ok(Command::Run(arguments)) = command else { panic!("not run") };
+        assert_eq!(arguments.overrides.listen, Some(SocketAddr::from(([127, 0, 0, 1], 0))));
+        assert_eq!(arguments.overrides.data_dir, Some("d".into()));
+        assert_eq!(arguments.overrides.access_log, Some("a.log".into()));
+    }
+
+    #[test]
+    fn a_wrong_settings_file_is_the_users_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("webapp.toml");
+        fs::write(&config, "[page]\npictures = 0\n").unwrap();
+        let refused = execute(Command::Check { config: config.clone() });
+        assert!(matches!(refused, Err(Failure::Usage(error)) if error.to_string() == "page.pictures is 0; allowed: 1 to 500"));
+        fs::write(&config, "[page]\npictures = 12\n").unwrap();
+        assert!(execute(Command::Check { config }).is_ok());
+    }
+}

@@ -1,0 +1,331 @@
+//! Settings: as typed in `webapp.toml` and on the command line, and as meant.
+//!
+//! Flags beat environment (both arrive as [`Overrides`]), they beat the file, the file beats the defaults. The only way
+//! to a [`Settings`] is [`Settings::load`], which checks every value and reports all problems together.
+
+use std::{
+    fmt::{Debug, Display},
+    fs,
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::Table;
+
+/// Everything the site needs to know; every value is in its allowed range.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings {
+    /// Where to listen. Port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Folder for the database, pictures, and files being received.
+    pub(crate) data_dir: PathBuf,
+    /// The access log's file.
+    pub(crate) access_log_file: PathBuf,
+    pub(crate) server: ServerSettings,
+    pub(crate) access_log: AccessLogSettings,
+    pub(crate) page: PageSettings,
+    pub(crate) upload: UploadSettings,
+    pub(crate) sessions: SessionSettings,
+    pub(crate) demo: DemoSettings,
+}
+
+/// What flags and environment variables say; they beat the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Overrides {
+    /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8080]
+    #[arg(long, env = "WEBAPP_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Folder for the database and the pictures [default: webapp-data]
+    #[arg(long, env = "WEBAPP_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// File of the access log [default: access.log in the data folder]
+    #[arg(long, env = "WEBAPP_ACCESS_LOG", value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+}
+
+/// The keys outside any section.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Top {
+    listen: SocketAddr,
+    data_dir: PathBuf,
+}
+
+/// Connections.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ServerSettings {
+    /// Connections open at the same time; further ones wait to be accepted.
+    pub(crate) max_connections: usize,
+    /// Longest time a client may take to send a request's head, and to be idle between two requests.
+    #[serde(with = "humantime_serde")]
+    pub(crate) head_timeout: Duration,
+    /// Longest pause within a request's body.
+    #[serde(with = "humantime_serde")]
+    pub(crate) body_timeout: Duration,
+    /// How long open requests may take to finish after the stop signal.
+    #[serde(with = "humantime_serde")]
+    pub(crate) grace: Duration,
+}
+
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AccessLogSettings {
+    /// The file; `access.log` in the data folder if not given.
+    file: Option<PathBuf>,
+    /// Lines that may wait for the disk. When they are full, further lines are lost and counted.
+    pub(crate) queue_lines: usize,
+}
+
+/// The page.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PageSettings {
+    /// How many of the newest pictures it shows.
+    pub(crate) pictures: u32,
+}
+
+/// Uploads.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UploadSettings {
+    /// Largest upload, all its files together.
+    pub(crate) max_mib: u64,
+    /// Largest picture, in millions of pixels: decoding takes 3 to 8 bytes of memory for each.
+    pub(crate) max_megapixels: u32,
+    /// Uploads received at the same time; further ones wait.
+    pub(crate) receivers: usize,
+    /// Pictures decoded at the same time; further ones wait.
+    pub(crate) decoders: usize,
+}
+
+/// Sessions of people who are logged in.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SessionSettings {
+    /// Sessions at the same time; one more ends the oldest.
+    pub(crate) max: usize,
+    /// How long a login lasts.
+    #[serde(with = "humantime_serde")]
+    pub(crate) lifetime: Duration,
+    /// The site is reached over https (through a proxy): the cookie is `__Host-session`, and `Secure`.
+    pub(crate) secure_cookie: bool,
+}
+
+/// Things that make a first look nicer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DemoSettings {
+    /// Put ten drawn pictures into an empty database.
+    pub(crate) pictures: bool,
+}
+
+impl Default for Top {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), data_dir: PathBuf::from("webapp-data") }
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for AccessLogSettings {
+    fn default() -> Self {
+        Self { file: None, queue_lines: 65_536 }
+    }
+}
+
+impl Default for PageSettings {
+    fn default() -> Self {
+        Self { pictures: 10 }
+    }
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        Self { max_mib: 32, max_megapixels: 64, receivers: 32, decoders: 2 }
+    }
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { max: 20_000, lifetime: Duration::from_secs(12 * 60 * 60), secure_cookie: false }
+    }
+}
+
+impl Default for DemoSettings {
+    fn default() -> Self {
+        Self { pictures: true }
+    }
+}
+
+impl UploadSettings {
+    /// Largest upload in bytes.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_mib * 1024 * 1024
+    }
+
+    /// Largest picture in pixels.
+    pub(crate) fn max_pixels(&self) -> u64 {
+        u64::from(self.max_megapixels) * 1_000_000
+    }
+}
+
+/// What is wrong with the settings, each problem one sentence with its key, its value and what is allowed.
+#[derive(Debug)]
+pub(crate) struct Problems(pub(crate) Vec<String>);
+
+impl Settings {
+    /// Settings from a file, or the defaults without one, with flags and environment on top.
+    ///
+    /// # Errors
+    /// Every problem found, not only the first.
+    pub(crate) fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, Problems> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => fs::read_to_string(path).map_err(|error| {
+                Problems(vec![format!(
+                    "cannot read settings file {}: {error}; check --config and the file's permissions",
+                    path.display()
+                )])
+            })?,
+        };
+        Self::parse(&text, overrides)
+    }
+
+    fn parse(text: &str, overrides: Overrides) -> Result<Self, Problems> {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| Problems(vec![error.to_string()]))?;
+        let mut problems = Problems(Vec::new());
+        let server: ServerSettings = problems.section(&mut table, "server");
+        let access_log: AccessLogSettings = problems.section(&mut table, "access_log");
+        let page: PageSettings = problems.section(&mut table, "page");
+        let upload: UploadSettings = problems.section(&mut table, "upload");
+        let sessions: SessionSettings = problems.section(&mut table, "sessions");
+        let demo: DemoSettings = problems.section(&mut table, "demo");
+        let top: Top = problems.top(table);
+
+        let data_dir = overrides.data_dir.unwrap_or(top.data_dir);
+        let settings = Self {
+            listen: overrides.listen.unwrap_or(top.listen),
+            access_log_file: overrides.access_log.or(access_log.file.clone()).unwrap_or_else(|| data_dir.join("access.log")),
+            data_dir,
+            server,
+            access_log,
+            page,
+            upload,
+            sessions,
+            demo,
+        };
+        settings.check(&mut problems);
+        if problems.0.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        const SECOND: Duration = Duration::from_secs(1);
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        if self.data_dir.as_os_str().is_empty() {
+            problems.0.push("data_dir is empty; give a folder that may be written to".to_owned());
+        }
+        problems.range("server.max_connections", self.server.max_connections, 1..=65_536);
+        problems.range("server.head_timeout", self.server.head_timeout, SECOND..=DAY);
+        problems.range("server.body_timeout", self.server.body_timeout, SECOND..=DAY);
+        problems.range("server.grace", self.server.grace, Duration::ZERO..=DAY);
+        problems.range("access_log.queue_lines", self.access_log.queue_lines, 1..=1_048_576);
+        problems.range("page.pictures", self.page.pictures, 1..=500);
+        problems.range("upload.max_mib", self.upload.max_mib, 1..=1024);
+        problems.range("upload.max_megapixels", self.upload.max_megapixels, 1..=1000);
+        problems.range("upload.receivers", self.upload.receivers, 1..=1024);
+        problems.range("upload.decoders", self.upload.decoders, 1..=256);
+        problems.range("sessions.max", self.sessions.max, 1..=10_000_000);
+        problems.range("sessions.lifetime", self.sessions.lifetime, SECOND..=365 * DAY);
+    }
+}
+
+impl Problems {
+    /// Takes a section out of the file. A missing one is all defaults, and so is a wrong one after it was reported.
+    fn section<T: DeserializeOwned + Default>(&mut self, table: &mut Table, name: &str) -> T {
+        let Some(section) = table.remove(name) else { return T::default() };
+        section.try_into().unwrap_or_else(|error: toml::de::Error| {
+            self.0.push(format!("[{name}] {}", error.message()));
+            T::default()
+        })
+    }
+
+    fn top(&mut self, rest: Table) -> Top {
+        rest.try_into().unwrap_or_else(|error: toml::de::Error| {
+            self.0.push(format!("{}; sections are server, access_log, page, upload, sessions, demo", error.message()));
+            Top::default()
+        })
+    }
+
+    fn range<T: PartialOrd + Debug>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {
+        if !allowed.contains(&value) {
+            self.0.push(format!("{key} is {value:?}; allowed: {:?} to {:?}", allowed.start(), allowed.end()));
+        }
+    }
+}
+
+impl Display for Problems {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_slice() {
+            [only] => formatter.write_str(only),
+            several => {
+                write!(formatter, "{} problems in the settings", several.len())?;
+                several.iter().try_for_each(|problem| write!(formatter, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults() -> Settings {
+        Settings::parse("", Overrides::default()).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_file_says_the_defaults() {
+        let shipped = Settings::parse(include_str!("../../config/webapp.toml"), Overrides::default()).unwrap();
+        assert_eq!(shipped, defaults());
+    }
+
+    #[test]
+    fn all_problems_are_reported_together() {
+        let text = "colour = 1\n[upload]\nmax_mib = 0\n[page]\npicture = 3\n[server]\ngrace = \"soon\"";
+        let problems = Settings::parse(text, Overrides::default()).unwrap_err().to_string();
+        assert!(problems.contains("upload.max_mib is 0; allowed: 1 to 1024"), "{problems}");
+        assert!(problems.contains("[page] unknown field `picture`, expected `pictures`"), "{problems}");
+        assert!(problems.contains("[server] "), "{problems}");
+        assert!(problems.contains("unknown field `colour`"), "{problems}");
+        assert!(problems.starts_with("4 problems"), "{problems}");
+    }
+
+    #[test]
+    fn flags_beat_the_file() {
+        let overrides = Overrides { data_dir: Some("flag".into()), ..Overrides::default() };
+        let settings = Settings::parse("data_dir = \"file\"\nlisten = \"127.0.0.1:1\"", overrides).unwrap();
+        assert_eq!(settings.data_dir, Path::new("flag"));
+        assert_eq!(settings.access_log_file, Path::new("flag/access.log"));
+        assert_eq!(settings.listen.port(), 1);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let problems = Settings::load(Some(Path::new("/none/webapp.toml")), Overrides::default()).unwrap_err();
+        assert!(problems.to_string().contains("/none/webapp.toml"), "{problems}");
+    }
+}

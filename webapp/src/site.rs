@@ -1,0 +1,114 @@
+//! What the pages share: settings, data, sessions, and the work that outlives a request.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use axum::{
+    body::{Body, HttpBody},
+    extract::Multipart,
+};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::{
+    demo,
+    publish::{self, Source},
+    records::Records,
+    sessions::Sessions,
+    settings::Settings,
+    storage::Folder,
+    user_name::UserName,
+};
+
+/// How long we go on reading what a refused client still sends, so that it gets to read our answer.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+pub(crate) struct Site {
+    pub(crate) settings: Settings,
+    pub(crate) records: Records,
+    pub(crate) folder: Folder,
+    /// Locked for a look-up at a time, never across an await.
+    sessions: Mutex<Sessions>,
+    /// One permit for each upload being received.
+    pub(crate) receivers: Semaphore,
+    /// One permit for each picture being decoded.
+    pub(crate) decoders: Arc<Semaphore>,
+    /// Work that goes on when its request is gone; `close` waits for it.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Site {
+    /// Opens the database and the picture folder, and draws the demo pictures if there are none.
+    pub(crate) async fn open(settings: Settings) -> Result<Arc<Self>> {
+        let data_dir = &settings.data_dir;
+        let remedy =
+            || format!("cannot use data folder {}; check its permissions, or choose another with --data-dir", data_dir.display());
+        let folder = Folder::open(data_dir).with_context(remedy)?;
+        let site = Arc::new(Self {
+            records: Records::open(&data_dir.join("webapp.sqlite")).await?,
+            folder,
+            sessions: Mutex::new(Sessions::new(settings.sessions.max, settings.sessions.lifetime)),
+            receivers: Semaphore::new(settings.upload.receivers),
+            decoders: Arc::new(Semaphore::new(settings.upload.decoders)),
+            tasks: TaskTracker::new(),
+            settings,
+        });
+        if site.settings.demo.pictures && site.records.is_empty().await.context("cannot read the database")? {
+            site.add_demo_pictures().await?;
+        }
+        Ok(site)
+    }
+
+    /// The sessions. Nothing panics while holding them, and they are worth keeping if something did.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs file and pixel work where it may block.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub(crate) async fn on_blocking_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T> {
+        let site = self.clone();
+        tokio::task::spawn_blocking(move || work(&site)).await.context("a thread that handles pictures panicked")
+    }
+
+    /// Reads and forgets the rest of a request that is refused already: closing on a client that is still sending
+    /// would make its browser show a broken connection instead of our answer.
+    pub(crate) fn discard(&self, mut body: Body) {
+        self.tasks.spawn(timeout(DISCARD_TIME, async move {
+            while let Some(Ok(_)) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {}
+        }));
+    }
+
+    /// As [`Site::discard`], for an upload that was refused half-way.
+    pub(crate) fn discard_upload(&self, mut upload: Multipart) {
+        self.tasks.spawn(timeout(DISCARD_TIME, async move { while let Ok(Some(_)) = upload.next_field().await {} }));
+    }
+
+    /// Waits for the work that outlives requests, then closes the database.
+    pub(crate) async fn close(&self) {
+        self.tasks.close();
+        if timeout(self.settings.server.grace, self.tasks.wait()).await.is_err() {
+            warn!(tasks = self.tasks.len(), "stopped before these were done; nothing that was confirmed is lost");
+        }
+        self.records.close().await;
+    }
+
+    async fn add_demo_pictures(self: &Arc<Self>) -> Result<()> {
+        let owner = UserName::parse(demo::OWNER).context("the demo's owner")?;
+        for (number, scene) in (0..).zip(&demo::SCENES) {
+            let drawn = self.on_blocking_thread(move |_| scene.draw(number)).await?;
+            publish::publish(self, Source::Drawn(drawn.into()), owner.clone(), scene.title.to_owned()).await?;
+        }
+        info!(pictures = demo::SCENES.len(), "drew the demo pictures, because the database was empty");
+        Ok(())
+    }
+}
