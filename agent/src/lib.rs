@@ -1,8 +1,77 @@
-//! agent: not written yet.
+//! Ships log files to Kinesis, line by line, without losing one.
+//!
+//! ```text
+//! one thread per flow                                             one task per flow
+//! ┌──────────────────────────────────────────────┐                ┌─────────────────────────────────────────────┐
+//! │ tail: directory ─▶ discovery ─▶ line_buffer  │ ═ bounded ══▶  │ ship: batcher ─▶ destination ─▶ ack_tracker │
+//! └──────────────────────────────────────────────┘   channel      │       checkpoint ◀── positions ◀──┘         │
+//!                                                                 └─────────────────────────────────────────────┘
+//! ```
+//!
+//! - [`settings`] reads `agent.json` into values that cannot be wrong.
+//! - `tail` is the only code that touches log files. What a look at the directory means is decided by pure code.
+//! - `record` is what travels: lines as they stand in the file, and news about the files.
+//! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
+//! - `destination` sends one request and says what became of each record.
+//! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
+//!
+//! Invariants: a saved position never passes a line that was not accepted. Nothing is dropped to keep up: a full
+//! channel makes the tailer wait, and the log file is the buffer. Whatever is accepted is saved before the next
+//! request leaves. No component calls back upstream; acknowledgements stay inside the shipper's task.
+//!
+//! Deliberately absent: retries by the SDK, a buffer on disk, and any lock shared between flows.
+
+mod ack_tracker;
+mod batcher;
+mod check;
+mod checkpoint;
+mod cli;
+mod counters;
+mod destination;
+mod rate_limit;
+mod record;
+mod run;
+pub mod settings;
+mod ship;
+mod status;
+mod tail;
+#[cfg(test)]
+mod testing;
 
 use std::{ffi::OsString, process::ExitCode};
 
+use anyhow::Context as _;
+use config::exit::{self, Failure};
+use tracing::warn;
+
+pub use self::{
+    run::{Summary, run},
+    settings::Settings,
+};
+
 /// Runs the command line; `local` calls it too, so that what it starts is the product.
-pub fn main(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = cli::parse(arguments);
+    config::logging::init("info");
+    exit::code(match arguments.command {
+        cli::Command::Run(options) => options.settings().and_then(run_until_signal),
+        cli::Command::Check(options) => options.settings().map(print_check),
+    })
+}
+
+fn run_until_signal(settings: Settings) -> Result<(), Failure> {
+    settings.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = config::stop::on_signal().context("cannot wait for signals")?;
+        run(settings, stop).await?;
+        Ok(())
+    })
+}
+
+fn print_check(settings: Settings) {
+    settings.warnings.iter().for_each(|warning| warn!("{warning}"));
+    print!("{}", check::describe(&settings));
 }

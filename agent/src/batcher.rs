@@ -1,0 +1,136 @@
+//! Groups records into batches the destination will accept.
+//!
+//! Pure logic: the caller passes the time and does the sending.
+//!
+//! Invariant: records leave in the order they came, each exactly once.
+
+use std::time::Instant;
+
+use crate::{record::Record, settings::BatchLimits};
+
+/// Records that leave in one request.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Never empty.
+    pub(crate) records: Vec<Record>,
+}
+
+/// The open batch of one flow.
+#[derive(Debug)]
+pub(crate) struct Batcher {
+    limits: BatchLimits,
+    records: Vec<Record>,
+    bytes: usize,
+    /// Set exactly while `records` is not empty.
+    deadline: Option<Instant>,
+}
+
+impl Batcher {
+    pub(crate) fn new(limits: BatchLimits) -> Self {
+        Self { limits, records: Vec::new(), bytes: 0, deadline: None }
+    }
+
+    /// Adds a record. Returns the batch that had to close to make room for it, or that it filled.
+    pub(crate) fn push(&mut self, record: Record, now: Instant) -> Option<Batch> {
+        let closed = if self.has_room_for(&record) { None } else { self.take() };
+        self.deadline.get_or_insert(now + self.limits.max_age);
+        self.bytes += record.size();
+        self.records.push(record);
+        // A full batch need not wait for the record after it. Both at once cannot be: a batch that was just
+        // opened is full only when the limit is one record, and then it was never left open before.
+        closed.or_else(|| self.is_full().then(|| self.take()).flatten())
+    }
+
+    /// When the open batch must leave even if it is not full.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Closes the open batch, if it holds anything.
+    pub(crate) fn take(&mut self) -> Option<Batch> {
+        self.deadline = None;
+        self.bytes = 0;
+        let records = std::mem::take(&mut self.records);
+        (!records.is_empty()).then_some(Batch { records })
+    }
+
+    /// A single record larger than the byte limit still travels, alone.
+    fn has_room_for(&self, record: &Record) -> bool {
+        self.records.is_empty() || self.bytes + record.size() <= self.limits.max_bytes
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.limits.max_records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{FileId, PartitionKey};
+
+    fn limits(max_records: usize, max_bytes: usize) -> BatchLimits {
+        BatchLimits { max_records, max_bytes, max_age: Duration::from_secs(60) }
+    }
+
+    /// A record of `size` bytes with its key, which is one byte.
+    fn record(end: u64, size: usize) -> Record {
+        Record { data: Bytes::from(vec![b'x'; size - 1]), key: PartitionKey::Random(1), file: FileId(0), end }
+    }
+
+    #[test]
+    fn a_batch_leaves_when_it_is_full() {
+        let mut batcher = Batcher::new(limits(2, 1000));
+        assert!(batcher.push(record(1, 10), Instant::now()).is_none());
+        assert_eq!(batcher.push(record(2, 10), Instant::now()).unwrap().records.len(), 2);
+        assert!(batcher.take().is_none());
+    }
+
+    #[test]
+    fn a_record_that_does_not_fit_closes_the_batch_before_it() {
+        let mut batcher = Batcher::new(limits(10, 25));
+        let now = Instant::now();
+        assert!(batcher.push(record(1, 20), now).is_none());
+        assert_eq!(batcher.push(record(2, 6), now).unwrap().records[0].end, 1);
+        assert_eq!(batcher.take().unwrap().records[0].end, 2);
+    }
+
+    #[test]
+    fn the_oldest_record_sets_the_deadline() {
+        let mut batcher = Batcher::new(limits(10, 1000));
+        let start = Instant::now();
+        batcher.push(record(1, 10), start);
+        batcher.push(record(2, 10), start + Duration::from_secs(5));
+        assert_eq!(batcher.deadline(), Some(start + Duration::from_secs(60)));
+        batcher.take();
+        assert_eq!(batcher.deadline(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn records_leave_in_order_each_once_and_within_the_limits(
+            sizes in prop::collection::vec(2usize..60, 0..200),
+            max_records in 1usize..20,
+            max_bytes in 10usize..200,
+        ) {
+            let mut batcher = Batcher::new(limits(max_records, max_bytes));
+            let mut batches = Vec::new();
+            for (end, size) in sizes.iter().enumerate() {
+                batches.extend(batcher.push(record(end as u64, *size), Instant::now()));
+            }
+            batches.extend(batcher.take());
+            let ends: Vec<u64> = batches.iter().flat_map(|batch| batch.records.iter().map(|record| record.end)).collect();
+            prop_assert_eq!(ends, (0..sizes.len() as u64).collect::<Vec<_>>());
+            for batch in &batches {
+                let bytes: usize = batch.records.iter().map(Record::size).sum();
+                prop_assert!(batch.records.len() <= max_records);
+                prop_assert!(bytes <= max_bytes || batch.records.len() == 1);
+            }
+        }
+    }
+}

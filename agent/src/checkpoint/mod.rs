@@ -1,0 +1,7 @@
+//! What a flow must remember, and how it survives a crash.
+//!
+//! [`positions`] decides what may be saved (pure), [`state`] is its form on disk, [`store`] reads and writes it.
+
+pub(crate) mod positions;
+pub(crate) mod state;
+pub(crate) mod store;

@@ -1,0 +1,64 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use config::exit::Failure;
+
+use crate::settings::{Settings, SettingsError};
+
+/// Where the settings are unless `-c` says otherwise; the Java agent's place.
+const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
+
+/// What the user typed.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, about = "Ships log files to Kinesis, line by line, without losing one")]
+#[command(after_help = "Examples:
+  agent check -c agent.json                      say whether the settings are right, and which flows they hold
+  agent run -c agent.json                        ship until SIGTERM or Ctrl-C
+  agent run -c agent.json --state-dir ./state    keep the checkpoints elsewhere
+  RUST_LOG=debug agent run -c agent.json         say more")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ship the files of all flows until SIGTERM or SIGINT
+    Run(Options),
+    /// Validate the settings and print the flows as they are understood
+    Check(Options),
+}
+
+/// Flags of both commands.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The settings, in the Java agent's format
+    #[arg(short = 'c', long = "configuration", value_name = "FILE", default_value = DEFAULT_CONFIGURATION)]
+    configuration: PathBuf,
+    /// Where checkpoints are kept; beats stateDirectory in the settings
+    #[arg(long = "state-dir", value_name = "DIR")]
+    state_directory: Option<PathBuf>,
+}
+
+impl Options {
+    /// Loads the settings; flags beat them.
+    ///
+    /// # Errors
+    /// When the file is missing or wrong; the user can fix that.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let loaded = Settings::load(&self.configuration);
+        let mut settings = loaded.map_err(|error: SettingsError| Failure::Usage(error.into()))?;
+        if let Some(directory) = &self.state_directory {
+            settings.state_directory.clone_from(directory);
+        }
+        Ok(settings)
+    }
+}
+
+/// Parses the command line. `--help`, `--version` and mistakes end here with clap's own exit codes.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
+    Arguments::parse_from(arguments)
+}

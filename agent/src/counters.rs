@@ -1,0 +1,42 @@
+//! What one flow has done since the start; written by its thread and its task, read by the status lines.
+//!
+//! Added to once for each chunk or request, never for each record.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Totals of one flow since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Lines read.
+    pub(crate) records_parsed: Counter,
+    /// Bytes of those lines, as sent.
+    pub(crate) bytes_parsed: Counter,
+    /// Lines cut to the record limit.
+    pub(crate) records_truncated: Counter,
+    /// Records the destination accepted.
+    pub(crate) records_sent: Counter,
+    /// Records the destination refused for ever, now in the dead-letter file.
+    pub(crate) records_refused: Counter,
+    /// Records sent once more.
+    pub(crate) records_retried: Counter,
+    /// Bytes in the files that were not read at the last look.
+    pub(crate) bytes_behind: Counter,
+}
+
+/// A number that one side changes and another reads.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Relaxed);
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

@@ -1,0 +1,196 @@
+//! What travels through a flow: records, and news about the files they come from.
+
+use std::fmt;
+
+use bytes::Bytes;
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::PartitionKeyOption;
+
+/// Bytes of a record and its partition key together. Source: PutRecords, the default of every stream.
+const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// Our own number for one file's content; it stays when the file is renamed. Unique within a flow and a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FileId(pub(crate) u32);
+
+/// One line on its way to the destination.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// The line with its `\n`, as it stands in the file.
+    pub(crate) data: Bytes,
+    /// Drawn once, so that a retry goes to the same shard.
+    pub(crate) key: PartitionKey,
+    /// The file it comes from.
+    pub(crate) file: FileId,
+    /// Position in the file after the line. Grows within a file.
+    pub(crate) end: u64,
+}
+
+impl Record {
+    /// Bytes that count towards the limits of a request.
+    pub(crate) fn size(&self) -> usize {
+        self.data.len() + self.key.len()
+    }
+}
+
+/// What decides the shard; kept as a number until the request is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartitionKey {
+    /// A random number, sent in decimal.
+    Random(u32),
+    /// The record's MD5, sent in hexadecimal.
+    Md5(u128),
+}
+
+impl PartitionKey {
+    /// A key for these bytes.
+    pub(crate) fn of(data: &[u8], option: PartitionKeyOption) -> Self {
+        match option {
+            PartitionKeyOption::Random => Self::Random(rand::random()),
+            PartitionKeyOption::Deterministic => Self::Md5(u128::from_be_bytes(Md5::digest(data).into())),
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::Random(number) => number.checked_ilog10().map_or(1, |log| log as usize + 1),
+            Self::Md5(_) => 32,
+        }
+    }
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random(number) => write!(out, "{number}"),
+            Self::Md5(number) => write!(out, "{number:032x}"),
+        }
+    }
+}
+
+/// Bytes a line may have, its `\n` included, so that it fits a record with any key of this kind.
+pub(crate) fn max_line_bytes(option: PartitionKeyOption) -> usize {
+    let longest_key = match option {
+        PartitionKeyOption::Random => PartitionKey::Random(u32::MAX),
+        PartitionKeyOption::Deterministic => PartitionKey::Md5(u128::MAX),
+    };
+    MAX_RECORD_BYTES - longest_key.len()
+}
+
+/// The first bytes of a file, as a hash: tells one file's content from another's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    /// Bytes hashed, from the start of the file. 0 matches any file.
+    pub(crate) length: u64,
+    /// MD5 of those bytes in hexadecimal.
+    #[serde(with = "hex")]
+    pub(crate) hash: u128,
+}
+
+impl Fingerprint {
+    /// Bytes hashed at most: enough for several log lines with their times.
+    pub(crate) const FULL: usize = 1024;
+
+    /// The fingerprint of a file that begins with `head`; longer heads are cut.
+    pub(crate) fn of(head: &[u8]) -> Self {
+        let head = &head[..head.len().min(Self::FULL)];
+        Self { length: head.len() as u64, hash: u128::from_be_bytes(Md5::digest(head).into()) }
+    }
+
+    /// Whether a file that begins with `head` has at least this fingerprint's bytes, and the same ones.
+    pub(crate) fn matches(&self, head: &[u8]) -> bool {
+        let length = self.length as usize;
+        length == 0 || (head.len() >= length && Self::of(&head[..length]).hash == self.hash)
+    }
+}
+
+mod hex {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(hash: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{hash:032x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        u128::from_str_radix(&String::deserialize(deserializer)?, 16).map_err(D::Error::custom)
+    }
+}
+
+/// How a file is found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileFacts {
+    /// Its name in the flow's directory.
+    pub(crate) name: String,
+    /// Device and inode.
+    pub(crate) node: Node,
+    /// Covers at least the first `min(1 KiB, position)` bytes.
+    pub(crate) fingerprint: Fingerprint,
+    /// Whether it was moved away from its live name: nobody is expected to end its last line.
+    pub(crate) rotated: bool,
+    /// Set when the content lives on in a copy that ends here; no position behind it may be saved.
+    pub(crate) copied_to: Option<u64>,
+}
+
+/// A file's place in the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Node {
+    /// `st_dev`.
+    pub(crate) device: u64,
+    /// `st_ino`.
+    pub(crate) inode: u64,
+}
+
+/// What the tailer tells the shipper, in order.
+#[derive(Debug)]
+pub(crate) enum FromTailer {
+    /// A file is known from now on, from this position; or what is known about it changed.
+    File {
+        /// Which.
+        id: FileId,
+        /// How it is found again.
+        facts: FileFacts,
+        /// Where reading began. Only heeded the first time.
+        position: u64,
+    },
+    /// The directory was looked at for the first time ever: from now on an unknown file is a new one.
+    Baseline,
+    /// Nothing more comes from this file; forget it when all of it was accepted.
+    Done(FileId),
+    /// Lines of one file, in its order.
+    Records(Vec<Record>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deterministic_key_is_the_md5_of_the_record() {
+        let key = PartitionKey::of(b"hello\n", PartitionKeyOption::Deterministic);
+        assert_eq!(key.to_string(), "b1946ac92492d2347c6235b4d2611184");
+    }
+
+    #[test]
+    fn a_key_counts_with_the_length_it_is_sent_with() {
+        for key in [
+            PartitionKey::Random(0),
+            PartitionKey::Random(9),
+            PartitionKey::Random(10),
+            PartitionKey::Random(u32::MAX),
+            PartitionKey::Md5(1),
+        ] {
+            assert_eq!(key.len(), key.to_string().len());
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_matches_the_same_file_after_it_grew() {
+        let fingerprint = Fingerprint::of(b"first line\n");
+        assert!(fingerprint.matches(b"first line\nsecond line\n"));
+        assert!(!fingerprint.matches(b"other line\n"));
+        assert!(!fingerprint.matches(b"first"));
+        assert!(Fingerprint::default().matches(b"anything"));
+    }
+}

@@ -1,0 +1,256 @@
+//! Wires the flows and runs them until the stop token is cancelled.
+
+use std::{
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use aws_sdk_kinesis::Client;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    checkpoint::{
+        positions::Positions,
+        state::FlowState,
+        store::{StateDirectory, Store},
+    },
+    counters::Counters,
+    destination::{Kinesis, client},
+    record,
+    record::Record,
+    settings::{FlowSettings, Settings},
+    ship::{DeadLetters, REQUESTS, Shipper},
+    status::Status,
+    tail::{self, CHUNK_RECORDS, READ_BYTES},
+};
+
+/// Chunks that may wait between a tailer and its shipper. Enough to read while requests are built; the files are
+/// the real buffer, so a larger `publishQueueCapacity` would only use memory.
+const MAX_QUEUED_CHUNKS: usize = 8;
+
+/// What was done, for the last line and for tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines read.
+    pub records_parsed: u64,
+    /// Bytes of those lines.
+    pub bytes_parsed: u64,
+    /// Lines cut to the record limit.
+    pub records_truncated: u64,
+    /// Records the destination accepted.
+    pub records_sent: u64,
+    /// Records sent once more after a failure.
+    pub records_retried: u64,
+    /// Records the destination refused for ever; they are in the dead-letter file.
+    pub records_refused: u64,
+}
+
+/// Runs all flows until `stop` is cancelled, then finishes what was read within the shutdown time-out.
+///
+/// # Errors
+/// When another agent has the state directory, a checkpoint is damaged or cannot be saved at the end, no region is
+/// known, or a flow fails.
+pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
+    let client = client(&settings).await?;
+    run_with(settings, client, stop).await
+}
+
+/// [`run`] with a client that is there already.
+async fn run_with(settings: Settings, client: Client, stop: CancellationToken) -> Result<Summary> {
+    let started = Instant::now();
+    let directory = StateDirectory::open(&settings.state_directory)?;
+    let flows = load(&settings, &directory)?;
+    info!(flows = flows.len(), state = %settings.state_directory.display(), "Found {} configured flow(s)", flows.len());
+
+    let status = Status::new(flows.iter().map(|flow| (flow.settings.id.clone(), flow.counters.clone())).collect());
+    let counters: Vec<Arc<Counters>> = flows.iter().map(|flow| flow.counters.clone()).collect();
+    let mut tasks = JoinSet::new();
+    for flow in flows {
+        let destination = Kinesis::new(client.clone(), flow.settings.stream.clone());
+        let letters = DeadLetters::new(directory.dead_letters());
+        tasks.spawn(run_flow(flow, destination, letters, stop.clone(), settings.shutdown_timeout));
+    }
+    let stop_status = stop.child_token();
+    let reporting = tokio::spawn(status.clone().report(settings.status_period, stop_status.clone()));
+    let outcome = join_all(&mut tasks, &stop).await;
+    stop_status.cancel();
+    reporting.await.context("the status lines failed")?;
+    status.log();
+    outcome?;
+    let summary = summarize(&counters);
+    info!(
+        records_refused = summary.records_refused,
+        records_retried = summary.records_retried,
+        "Shut down. Uptime: {} ms",
+        started.elapsed().as_millis()
+    );
+    Ok(summary)
+}
+
+/// One flow before it starts.
+struct Flow {
+    settings: FlowSettings,
+    store: Store,
+    state: Option<FlowState>,
+    counters: Arc<Counters>,
+}
+
+/// Loads every checkpoint before anything starts: one that is damaged must not stop an agent half-way.
+fn load(settings: &Settings, directory: &StateDirectory) -> Result<Vec<Flow>> {
+    let load = |flow: &FlowSettings| {
+        let store = directory.store(&flow.id);
+        let state = store.load()?;
+        let bound_mib = memory_bound(flow).div_ceil(1024 * 1024);
+        info!(flow = flow.id, stream = flow.stream, known = state.is_some(), memory_bound_mib = bound_mib, "starting tailer");
+        Ok(Flow { settings: flow.clone(), store, state, counters: Arc::default() })
+    };
+    settings.flows.iter().map(load).collect()
+}
+
+/// Waits for every flow. The first that fails stops the others, and is the one to report.
+async fn join_all(tasks: &mut JoinSet<Result<()>>, stop: &CancellationToken) -> Result<()> {
+    let mut outcome = Ok(());
+    while let Some(finished) = tasks.join_next().await {
+        if let Err(error) = finished.context("a flow panicked").flatten() {
+            stop.cancel();
+            outcome = outcome.and(Err(error));
+        }
+    }
+    outcome
+}
+
+async fn run_flow(
+    flow: Flow,
+    destination: Kinesis,
+    letters: DeadLetters,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Result<()> {
+    let Flow { settings, store, state, counters } = flow;
+    let id = settings.id.clone();
+    // A full channel makes the tailer wait; the file behind it is the buffer.
+    let (to_shipper, incoming) = mpsc::channel(queued_chunks(&settings));
+    let positions = Positions::new(id.clone(), state.is_some());
+    let shipper = Shipper::new(settings.clone(), destination, positions, store, letters, counters.clone());
+    let thread = tail::thread::spawn(settings, state, counters, to_shipper, stop.clone());
+    let thread = thread.with_context(|| format!("cannot start the tailer of flow {id}"))?;
+    let shipped = shipper.run(incoming, stop.clone(), grace).await.with_context(|| format!("flow {id}"));
+    let tailed = join(thread).await.with_context(|| format!("the tailer of flow {id} panicked"));
+    if !stop.is_cancelled() {
+        warn!(flow = id, "the flow ended on its own");
+    }
+    shipped.and(tailed)
+}
+
+/// Waits for a thread without blocking a worker. It ends soon: its channel is closed.
+async fn join(thread: JoinHandle<()>) -> Result<()> {
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+    joined.map_err(|panic| anyhow!("{}", panic.downcast_ref::<&str>().copied().unwrap_or("see the message above")))
+}
+
+fn queued_chunks(flow: &FlowSettings) -> usize {
+    flow.queue_capacity.clamp(1, MAX_QUEUED_CHUNKS)
+}
+
+/// Bytes a flow may hold at most, when every line has the size that makes it worst.
+fn memory_bound(flow: &FlowSettings) -> usize {
+    let line = record::max_line_bytes(flow.partition_key);
+    let chunk = READ_BYTES.max(line) + CHUNK_RECORDS * size_of::<Record>();
+    // One chunk more is being filled, and one taken apart.
+    let chunks = (queued_chunks(flow) + 2) * chunk;
+    // The open batch and the one that waits for a place.
+    let waiting = 2 * flow.batch.max_bytes;
+    // The records, their base64 and the body that holds it.
+    let sending = REQUESTS * flow.batch.max_bytes * (3 + 4 + 4) / 3;
+    chunks + waiting + sending + READ_BYTES.max(line)
+}
+
+fn summarize(flows: &[Arc<Counters>]) -> Summary {
+    let sum = |value: fn(&Counters) -> u64| flows.iter().map(|flow| value(flow)).sum();
+    Summary {
+        records_parsed: sum(|flow| flow.records_parsed.get()),
+        bytes_parsed: sum(|flow| flow.bytes_parsed.get()),
+        records_truncated: sum(|flow| flow.records_truncated.get()),
+        records_sent: sum(|flow| flow.records_sent.get()),
+        records_retried: sum(|flow| flow.records_retried.get()),
+        records_refused: sum(|flow| flow.records_refused.get()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _, path::Path};
+
+    use super::*;
+    use crate::testing::FakeKinesis;
+
+    fn settings(folder: &Path) -> Settings {
+        let text = format!(
+            r#"{{"stateDirectory": "{0}/state", "flows": [{{"filePattern": "{0}/a.log", "kinesisStream": "s",
+                "initialPosition": "START_OF_FILE", "minTimeBetweenFilePollsMillis": 1, "maxBufferAgeMillis": 1000}}]}}"#,
+            folder.display()
+        );
+        Settings::parse(text.as_bytes(), Path::new("test")).unwrap()
+    }
+
+    fn append(folder: &Path, lines: std::ops::Range<u32>) {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(folder.join("a.log")).unwrap();
+        for line in lines {
+            writeln!(file, "line {line:06}").unwrap();
+        }
+    }
+
+    fn lines(count: u32) -> Vec<Vec<u8>> {
+        (0..count).map(|line| format!("line {line:06}\n").into_bytes()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_sends_what_was_written_and_the_next_start_repeats_nothing() {
+        let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
+        append(folder.path(), 0..1200);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        server.wait_for(1000).await; // two full batches; the rest waits for its age
+        append(folder.path(), 1200..1300);
+        stop.cancel();
+        let summary = running.await.unwrap().unwrap();
+        assert_eq!((summary.records_parsed, summary.records_sent), (1300, 1300));
+
+        append(folder.path(), 1300..1400);
+        fs::rename(folder.path().join("a.log"), folder.path().join("a.log.1")).unwrap();
+        append(folder.path(), 1400..1500);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        server.wait_for(1500).await; // sent by age alone
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        assert_eq!(server.accepted_lines(), lines(1500));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_agent_on_the_same_state_is_refused() {
+        let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
+        append(folder.path(), 0..500);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        server.wait_for(500).await;
+        let second = run_with(settings(folder.path()), server.client(), CancellationToken::new()).await;
+        assert!(second.unwrap_err().to_string().contains("another agent is running"));
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn the_memory_bound_follows_the_settings() {
+        let folder = Path::new("/l");
+        let mut flow = settings(folder).flows.remove(0);
+        let most = memory_bound(&flow);
+        flow.queue_capacity = 1;
+        flow.batch.max_bytes = 100_000;
+        assert!(memory_bound(&flow) < most / 5);
+    }
+}

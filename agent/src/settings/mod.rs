@@ -1,0 +1,264 @@
+//! Settings: the Java agent's `agent.json`, read into values that cannot be wrong.
+//!
+//! Keys are flat and keep their dots (`"kinesis.endpoint"`); comments are allowed; numbers and truth values
+//! may be quoted. All problems of a file are reported together, and an unknown key is only a warning.
+
+mod flow;
+mod keys;
+mod pattern;
+mod problem;
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::aws::AwsSettings;
+use json_comments::{CommentSettings, StripComments};
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+
+use self::{flow::DAY_MILLIS, problem::Fields};
+pub use self::{
+    flow::{BatchLimits, FlowSettings, InitialPosition, PartitionKeyOption, RetryLimits},
+    pattern::FilePattern,
+    problem::{Problem, SettingsError},
+};
+
+/// Where the state is kept unless the file or a flag says otherwise.
+pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/aws-kinesis-agent";
+
+/// Everything the agent needs to run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// At least one, with ids that differ.
+    pub flows: Vec<FlowSettings>,
+    /// Checkpoints, the lock and the dead letters live here.
+    pub state_directory: PathBuf,
+    /// Where Kinesis is.
+    pub kinesis: AwsSettings,
+    /// Longest time to open a connection.
+    pub connect_timeout: Duration,
+    /// Longest silence on a connection that has a request.
+    pub read_timeout: Duration,
+    /// Longest time between the stop signal and the end.
+    pub shutdown_timeout: Duration,
+    /// Time between two status lines.
+    pub status_period: Duration,
+    /// Keys that were ignored, each as one sentence.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a JSON object, or holds values that are not allowed.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = fs::read(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads settings from text; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`Settings::load`], but for reading.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, SettingsError> {
+        let object = object_of(text).map_err(|source| SettingsError::Syntax { path: path.to_owned(), source })?;
+        let mut problems = Vec::new();
+        let mut settings = read_agent(&object, &mut problems);
+        read_flows(&object, &mut settings, &mut problems);
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError::Invalid { path: path.to_owned(), problems }) }
+    }
+}
+
+/// The first JSON value in the text. What follows it is ignored, as the Java agent does.
+fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    let plain = StripComments::with_settings(CommentSettings::c_style(), text);
+    Map::deserialize(&mut serde_json::Deserializer::from_reader(plain))
+}
+
+fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Settings {
+    let mut fields = Fields::new(object, String::new(), problems);
+    flow::refuse_unsupported(&mut fields, keys::AGENT);
+    let mut warnings = keys::warnings(object, "", keys::AGENT);
+    if fields.boolean("cloudwatch.emitMetrics", false) {
+        warnings.push("cloudwatch.emitMetrics is set, but this version sends no metrics to CloudWatch".to_owned());
+    }
+    Settings {
+        flows: Vec::new(),
+        state_directory: fields.text("stateDirectory").unwrap_or(DEFAULT_STATE_DIRECTORY.to_owned()).into(),
+        kinesis: AwsSettings { endpoint: fields.text("kinesis.endpoint"), region: fields.text("kinesis.region") },
+        connect_timeout: fields.millis("connectionTimeoutMillis", 10_000, 1..=DAY_MILLIS),
+        read_timeout: fields.millis("socketTimeoutMillis", 50_000, 1..=DAY_MILLIS),
+        shutdown_timeout: fields.millis("shutdownTimeoutMillis", 10_000, 0..=DAY_MILLIS),
+        status_period: fields.millis("log.statusReportingPeriodSeconds", 30, 1..=86_400) * 1000,
+        warnings,
+    }
+}
+
+fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let no_flows = "there are no flows configured; add at least one with filePattern and kinesisStream";
+    let flows = match object.get("flows") {
+        Some(Value::Array(flows)) if !flows.is_empty() => flows,
+        _ => return Fields::new(object, String::new(), problems).problem("flows", no_flows),
+    };
+    let mut ids = HashSet::new();
+    for (index, flow) in flows.iter().enumerate() {
+        let place = format!("flows[{index}].");
+        let Value::Object(flow) = flow else {
+            let remedy = "a flow is an object with filePattern and kinesisStream".to_owned();
+            problems.push(Problem { key: format!("flows[{index}]"), value: Some(flow.to_string()), remedy });
+            continue;
+        };
+        settings.warnings.extend(keys::warnings(flow, &place, keys::FLOW));
+        let Some(read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
+        if !ids.insert(read.id.clone()) {
+            let remedy = format!("Duplicate flow: {}", read.id);
+            problems.push(Problem { key: format!("flows[{index}]"), value: Some("there twice".to_owned()), remedy });
+        }
+        settings.flows.push(read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, SettingsError> {
+        Settings::parse(text.as_bytes(), Path::new("agent.json"))
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        match parse(text).unwrap_err() {
+            SettingsError::Invalid { problems, .. } => problems.iter().map(ToString::to_string).collect(),
+            other => panic!("{other}"),
+        }
+    }
+
+    fn one_flow(more: &str) -> String {
+        format!(r#"{{"flows": [{{"filePattern": "/l/a.log", "kinesisStream": "s"{more}}}]}}"#)
+    }
+
+    #[test]
+    fn the_tutorial_s_file_is_understood_as_it_stands() {
+        let settings = parse(
+            r#"{
+              "cloudwatch.emitMetrics": true,
+              "kinesis.endpoint": "https://kinesis.us-east-1.amazonaws.com",
+              "firehose.endpoint": "",
+
+              "flows": [
+                {
+                  "filePattern": "/var/log/apache2/access.log",
+                  "kinesisStream": "web-access-log",
+                  "partitionKeyOption": "RANDOM"
+                }
+              ]
+            }"#,
+        )
+        .unwrap();
+        assert_eq!(settings.flows[0].id, "kinesis:web-access-log:/var/log/apache2/access.log");
+        assert_eq!(settings.kinesis.endpoint.as_deref(), Some("https://kinesis.us-east-1.amazonaws.com"));
+        assert_eq!(settings.flows[0].initial_position, InitialPosition::EndOfFile);
+        assert_eq!(settings.flows[0].batch.max_age, Duration::from_secs(60));
+        assert_eq!(settings.state_directory, Path::new("/var/lib/aws-kinesis-agent"));
+    }
+
+    #[test]
+    fn comments_are_allowed_and_text_that_looks_like_one_is_kept() {
+        let text = r#"{ // a line
+            /* a block
+            */ "kinesis.endpoint": "http://127.0.0.1:4567", "flows": [{"filePattern": "/l/*.log", "kinesisStream": "s"}]} trailing"#;
+        let settings = parse(text).unwrap();
+        assert_eq!(settings.kinesis.endpoint.as_deref(), Some("http://127.0.0.1:4567"));
+        assert!(settings.flows[0].files.matches("a.log"));
+    }
+
+    #[test]
+    fn quoted_numbers_and_java_s_radixes_are_numbers() {
+        let settings = parse(&one_flow(r#", "maxBufferSizeRecords": "0x10", "maxBufferAgeMillis": "2000""#)).unwrap();
+        assert_eq!(settings.flows[0].batch.max_records, 16);
+        assert_eq!(settings.flows[0].batch.max_age, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn truth_values_have_java_s_spellings() {
+        let warnings = |value: &str| {
+            let text =
+                format!(r#"{{"cloudwatch.emitMetrics": {value}, "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#);
+            parse(&text).map(|settings| settings.warnings.len())
+        };
+        assert_eq!(["true", "\"Yes\"", "1", "\"t\""].map(|value| warnings(value).unwrap()), [1; 4]);
+        assert_eq!(["false", "\"N\"", "0", "null"].map(|value| warnings(value).unwrap()), [0; 4]);
+        assert!(warnings("\"maybe\"").unwrap_err().to_string().contains("true and false"));
+    }
+
+    #[test]
+    fn null_means_the_default() {
+        assert_eq!(parse(&one_flow(r#", "maxBufferSizeRecords": null"#)).unwrap().flows[0].batch.max_records, 500);
+    }
+
+    #[test]
+    fn all_problems_are_reported_together_with_key_value_and_range() {
+        let found = problems(
+            r#"{"shutdownTimeoutMillis": "soon", "flows": [
+                {"filePattern": "/l/a.log", "kinesisStream": "s", "maxBufferAgeMillis": 10, "partitionKeyOption": "random"},
+                {"kinesisStream": "s"}, {"filePattern": "/l/b"}, 7]}"#,
+        );
+        assert_eq!(
+            found,
+            [
+                r#"shutdownTimeoutMillis is "soon": allowed is a whole number from 0 to 86400000"#,
+                "flows[0].maxBufferAgeMillis is 10: allowed is a whole number from 1000 to 900000",
+                r#"flows[0].partitionKeyOption is "random": allowed are RANDOM, DETERMINISTIC"#,
+                "flows[1].filePattern is missing: a flow needs the files to read, such as /var/log/app.log*",
+                "flows[2].kinesisStream is missing: a flow needs the name of a Kinesis stream",
+                "flows[3] is 7: a flow is an object with filePattern and kinesisStream",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_that_names_the_nearest() {
+        let settings = parse(&one_flow(r#", "maxBufferAgeMilis": 5"#)).unwrap();
+        assert_eq!(settings.warnings, ["flows[0].maxBufferAgeMilis is not a known key; did you mean maxBufferAgeMillis?"]);
+    }
+
+    #[test]
+    fn every_key_of_the_java_agent_is_known() {
+        let settings = parse(&one_flow(r#", "waitOnFullPublishQueueMillis": 1000, "log.emitInternalMetrics": true"#)).unwrap();
+        assert!(settings.warnings.iter().all(|warning| warning.ends_with("has no effect in this version of the agent")));
+    }
+
+    #[test]
+    fn keys_that_would_change_what_is_sent_are_refused_until_they_work() {
+        let found = problems(&one_flow(r#", "dataProcessingOptions": [{"optionName": "LOGTOJSON"}], "skipHeaderLines": 1"#));
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|problem| problem.contains("not supported yet")), "{found:?}");
+        assert!(parse(&one_flow(r#", "multiLineStartPattern": "", "skipHeaderLines": "0""#)).is_ok());
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated() {
+        let found = problems(r#"{"awsSecretAccessKey": "hush", "flows": [{"filePattern": "/l/a", "kinesisStream": "s"}]}"#);
+        assert!(found[0].contains("not supported yet") && !found[0].contains("hush"), "{found:?}");
+    }
+
+    #[test]
+    fn a_firehose_flow_is_refused_once() {
+        let found = problems(r#"{"flows": [{"filePattern": "/l/a", "deliveryStream": "d"}]}"#);
+        assert_eq!(found, ["flows[0].deliveryStream is set: not supported yet; remove it if the flow can do without"]);
+    }
+
+    #[test]
+    fn no_flows_and_duplicate_flows_are_refused() {
+        assert!(problems("{}")[0].contains("no flows configured"));
+        assert!(problems(r#"{"flows": []}"#)[0].contains("no flows configured"));
+        let flow = r#"{"filePattern": "/l/a", "kinesisStream": "s"}"#;
+        let found = problems(&format!(r#"{{"flows": [{flow}, {flow}]}}"#));
+        assert_eq!(found, ["flows[1] is there twice: Duplicate flow: kinesis:s:/l/a"]);
+    }
+}

@@ -1,0 +1,320 @@
+//! The shipper of one flow: one loop that owns the open batch, the batches on their way, and what was accepted.
+//!
+//! ```text
+//! records ─▶ batcher ─▶ ready ─▶ requests ─▶ answers ─▶ positions ─▶ checkpoint
+//!                         ▲                     │
+//!                         └── retries (later) ◀─┘
+//! ```
+//!
+//! Invariant: what was accepted is saved before the next request leaves. So the end of the process, however sudden,
+//! repeats at most the requests that were on their way.
+
+mod backoff;
+mod dead_letter;
+mod shipment;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::mpsc, task::JoinSet, time::sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+pub(crate) use self::dead_letter::DeadLetters;
+use self::shipment::{Settled, Shipment};
+use crate::{
+    batcher::{Batch, Batcher},
+    checkpoint::{
+        positions::Positions,
+        store::{CheckpointError, Durability, Store},
+    },
+    counters::Counters,
+    destination::{Cause, Destination, Failure},
+    rate_limit::RateLimit,
+    record::FromTailer,
+    settings::FlowSettings,
+};
+
+/// Batches of one flow that may be on their way: the oldest one that is not settled and those right behind it, the
+/// ones that wait for their next attempt included. Four keep a stream busy while answers take their time. A crash
+/// repeats no more than these, because no younger batch leaves before the oldest one is settled.
+pub(crate) const REQUESTS: usize = 4;
+
+/// Longest time an accepted position is only in the memory of the operating system.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
+
+/// What the shipper works with.
+pub(crate) struct Shipper<D> {
+    settings: FlowSettings,
+    destination: Arc<D>,
+    batcher: Batcher,
+    /// Closed batches that wait for a request. At most one chunk's worth.
+    ready: VecDeque<Shipment>,
+    /// Batches that wait for their next attempt.
+    retries: Vec<(Instant, Shipment)>,
+    requests: JoinSet<Answer>,
+    /// Sequence numbers of batches that are not settled.
+    unsettled: BTreeSet<u64>,
+    next_sequence: u64,
+    has_accepted: bool,
+    positions: Positions,
+    checkpoint: Checkpoint,
+    dead_letters: DeadLetters,
+    counters: Arc<Counters>,
+    /// One for each cause, in the order of [`Cause::ALL`].
+    complaints: [RateLimit; Cause::ALL.len()],
+}
+
+/// A request that came back.
+struct Answer {
+    shipment: Shipment,
+    outcome: Result<Vec<Option<Failure>>, Failure>,
+}
+
+/// Where positions are saved, and when that was last made to survive a power failure.
+struct Checkpoint {
+    store: Store,
+    synced: Instant,
+    /// Something was saved since.
+    is_behind: bool,
+    complaints: RateLimit,
+}
+
+impl<D: Destination> Shipper<D> {
+    pub(crate) fn new(
+        settings: FlowSettings,
+        destination: D,
+        positions: Positions,
+        store: Store,
+        dead_letters: DeadLetters,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            batcher: Batcher::new(settings.batch),
+            settings,
+            destination: Arc::new(destination),
+            ready: VecDeque::new(),
+            retries: Vec::new(),
+            requests: JoinSet::new(),
+            unsettled: BTreeSet::new(),
+            next_sequence: 0,
+            has_accepted: false,
+            positions,
+            checkpoint: Checkpoint { store, synced: Instant::now(), is_behind: false, complaints: RateLimit::default() },
+            dead_letters,
+            counters,
+            complaints: Default::default(),
+        }
+    }
+
+    /// Ships until the tailer is done and everything is settled, or `grace` after the stop signal is over.
+    ///
+    /// # Errors
+    /// When the last checkpoint cannot be saved: what was accepted since the one before is sent again.
+    pub(crate) async fn run(
+        mut self,
+        mut incoming: mpsc::Receiver<FromTailer>,
+        stop: CancellationToken,
+        grace: Duration,
+    ) -> Result<(), CheckpointError> {
+        let (mut is_open, mut deadline) = (true, None);
+        while is_open || !self.unsettled.is_empty() {
+            self.save_changes().await;
+            self.start_requests(Instant::now());
+            let wake = self.next_wake().into_iter().chain(deadline).min();
+            // Every branch may be cancelled: a channel's and a set's wait lose nothing, the others hold nothing.
+            tokio::select! {
+                news = incoming.recv(), if is_open && self.ready.is_empty() => match news {
+                    Some(news) => self.take(news),
+                    None => {
+                        is_open = false;
+                        self.close_batch();
+                    }
+                },
+                Some(answer) = self.requests.join_next() => self.settle_all(answer).await,
+                () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => self.on_time(Instant::now()).await,
+                () = stop.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + grace),
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+        }
+        drop(incoming); // a tailer that still reads must not wait for us
+        self.finish().await
+    }
+
+    fn take(&mut self, news: FromTailer) {
+        match news {
+            FromTailer::File { id, facts, position } => self.positions.learn(id, facts, position),
+            FromTailer::Baseline => self.positions.baseline(),
+            FromTailer::Done(id) => self.positions.done(id),
+            FromTailer::Records(records) => {
+                self.positions.received(&records);
+                let now = Instant::now(); // once for the chunk
+                for record in records {
+                    if let Some(batch) = self.batcher.push(record, now) {
+                        self.enqueue(batch);
+                    }
+                }
+            }
+        }
+    }
+
+    fn close_batch(&mut self) {
+        if let Some(batch) = self.batcher.take() {
+            self.enqueue(batch);
+        }
+    }
+
+    fn enqueue(&mut self, batch: Batch) {
+        let tickets = self.positions.sent(&batch.records);
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.unsettled.insert(sequence);
+        self.ready.push_back(Shipment::new(sequence, tickets, batch.records));
+    }
+
+    /// Sends what may be sent: retries that are due, then new batches while there are free places.
+    fn start_requests(&mut self, now: Instant) {
+        let due = |(at, _): &mut (Instant, Shipment)| *at <= now;
+        let due: Vec<Shipment> = self.retries.extract_if(.., due).map(|(_, shipment)| shipment).collect();
+        for shipment in due {
+            self.counters.records_retried.add(shipment.request().len() as u64);
+            self.request(shipment);
+        }
+        let oldest = self.unsettled.first().copied().unwrap_or(self.next_sequence);
+        while let Some(shipment) = self.ready.pop_front_if(|shipment| shipment.sequence < oldest + REQUESTS as u64) {
+            self.request(shipment);
+        }
+    }
+
+    fn request(&mut self, shipment: Shipment) {
+        let destination = self.destination.clone();
+        self.requests.spawn(async move {
+            let outcome = destination.send(shipment.request()).await;
+            Answer { shipment, outcome }
+        });
+    }
+
+    /// When something must happen although nothing arrives.
+    fn next_wake(&self) -> Option<Instant> {
+        let retry = self.retries.iter().map(|(at, _)| *at).min();
+        let sync = self.checkpoint.is_behind.then_some(self.checkpoint.synced + SYNC_PERIOD);
+        // While batches wait, the open one may as well fill.
+        let linger = self.batcher.deadline().filter(|_| self.ready.is_empty());
+        retry.into_iter().chain(sync).chain(linger).min()
+    }
+
+    async fn on_time(&mut self, now: Instant) {
+        if self.batcher.deadline().is_some_and(|deadline| deadline <= now) {
+            self.close_batch();
+        }
+        if self.checkpoint.is_behind && now >= self.checkpoint.synced + SYNC_PERIOD {
+            self.save(Durability::Machine).await;
+        }
+    }
+
+    /// Settles an answer and all others that are there, so that one checkpoint covers them.
+    async fn settle_all(&mut self, first: Result<Answer, tokio::task::JoinError>) {
+        let mut next = Some(first);
+        while let Some(answer) = next {
+            match answer {
+                Ok(answer) => self.settle(answer).await,
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()), // a bug; requests are never aborted
+            }
+            next = self.requests.try_join_next();
+        }
+    }
+
+    async fn settle(&mut self, answer: Answer) {
+        let Answer { mut shipment, outcome } = answer;
+        let settled = shipment.settle(outcome, self.has_accepted);
+        self.has_accepted |= settled.accepted > 0;
+        self.counters.records_sent.add(settled.accepted as u64);
+        self.complain(&settled);
+        if let Some((record, reason)) = settled.refused {
+            self.put_aside(&mut shipment, record, reason).await;
+        }
+        if shipment.is_settled() {
+            self.unsettled.remove(&shipment.sequence);
+            self.positions.acked(shipment.tickets);
+            return;
+        }
+        let delay = backoff::delay(self.settings.retry, shipment.failures(), rand::random());
+        self.retries.push((Instant::now() + delay, shipment));
+    }
+
+    async fn put_aside(&mut self, shipment: &mut Shipment, record: crate::record::Record, reason: String) {
+        let (letters, flow, copy) = (self.dead_letters.clone(), self.settings.id.clone(), record.clone());
+        let name = self.positions.name(record.file).to_owned();
+        let written = tokio::task::spawn_blocking(move || letters.write(&flow, &name, &copy, &reason)).await;
+        match written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
+            Ok(()) => self.counters.records_refused.add(1),
+            Err(error) => {
+                error!(flow = self.settings.id, %error, "cannot write the dead-letter file; keeping the record, trying again");
+                shipment.restore(record);
+            }
+        }
+    }
+
+    fn complain(&mut self, settled: &Settled) {
+        let Some(Failure { cause, message }) = &settled.failure else { return };
+        let limit = Cause::ALL.iter().position(|other| other == cause).and_then(|index| self.complaints.get_mut(index));
+        if let Some(suppressed) = limit.and_then(|limit| limit.allow(Instant::now())) {
+            let (flow, records) = (&self.settings.id, settled.failed);
+            warn!(flow, %cause, reason = message, records, suppressed, "not accepted, will be repeated: {}", cause.remedy());
+        }
+    }
+
+    async fn save_changes(&mut self) {
+        if !self.positions.is_changed() {
+            return;
+        }
+        let is_due = self.checkpoint.synced.elapsed() >= SYNC_PERIOD;
+        self.save(if is_due { Durability::Machine } else { Durability::Process }).await;
+    }
+
+    /// Saves; a failure is logged and the next change tries again.
+    async fn save(&mut self, durability: Durability) {
+        if let Err(error) = self.try_save(durability).await
+            && let Some(suppressed) = self.checkpoint.complaints.allow(Instant::now())
+        {
+            let error = anyhow::Error::from(error);
+            error!(flow = self.settings.id, suppressed, "{error:#}; sending goes on, but a crash would repeat it");
+        }
+    }
+
+    async fn try_save(&mut self, durability: Durability) -> Result<(), CheckpointError> {
+        let (store, state) = (self.checkpoint.store.clone(), self.positions.take_state());
+        // Whether it succeeds or not: a broken disk is not asked more often than a working one.
+        if durability == Durability::Machine {
+            self.checkpoint.synced = Instant::now();
+        }
+        self.checkpoint.is_behind = durability == Durability::Process;
+        let saved = tokio::task::spawn_blocking(move || store.save(&state, durability)).await;
+        let saved = saved.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        self.checkpoint.is_behind |= saved.is_err();
+        saved
+    }
+
+    async fn finish(mut self) -> Result<(), CheckpointError> {
+        let records: usize = self.retries.iter().map(|(_, shipment)| shipment.len()).sum();
+        self.requests.shutdown().await;
+        for (file, bytes) in self.positions.unaccepted() {
+            warn!(
+                flow = self.settings.id,
+                file,
+                bytes,
+                retrying_records = records,
+                "not accepted in time; the next start sends it"
+            );
+        }
+        if self.positions.has_baseline() { self.try_save(Durability::Machine).await } else { Ok(()) }
+    }
+}

@@ -1,0 +1,184 @@
+//! The shipper against a server that fails in every way a stream does.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    checkpoint::{state::FlowState, store::StateDirectory},
+    destination::Kinesis,
+    record::{FileFacts, FileId, Fingerprint, Node, PartitionKey, Record},
+    testing::{Arrived, FakeKinesis, Reply, flow},
+};
+
+/// What a finished shipper left.
+struct Outcome {
+    state: Option<FlowState>,
+    dead_letters: String,
+    counters: Arc<Counters>,
+}
+
+/// A tailer's news about one file with `count` lines of nine bytes.
+fn news(count: u64) -> Vec<FromTailer> {
+    let node = Node { device: 1, inode: 2 };
+    let facts =
+        FileFacts { name: "a.log".to_owned(), node, fingerprint: Fingerprint::default(), rotated: false, copied_to: None };
+    let record =
+        |line| Record { data: line_bytes(line), key: PartitionKey::Random(line as u32), file: FileId(0), end: 9 * (line + 1) };
+    let records: Vec<Record> = (0..count).map(record).collect();
+    let chunks = records.chunks(70).map(|chunk| FromTailer::Records(chunk.to_vec()));
+    [FromTailer::File { id: FileId(0), facts, position: 0 }, FromTailer::Baseline].into_iter().chain(chunks).collect()
+}
+
+fn line_bytes(line: u64) -> Bytes {
+    Bytes::from(format!("{line:08}\n"))
+}
+
+/// Ships the news to a server with batches of ten records; `stop` is given at once when `stopped`.
+async fn ship(server: &FakeKinesis, news: Vec<FromTailer>, stopped: bool) -> Outcome {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let directory = StateDirectory::open(folder.path()).unwrap();
+    let settings = flow(folder.path(), "a.log", r#", "maxBufferSizeRecords": 10"#);
+    let (store, counters) = (directory.store(&settings.id), Arc::new(Counters::default()));
+    let positions = Positions::new(settings.id.clone(), false);
+    let letters = DeadLetters::new(directory.dead_letters());
+    let destination = Kinesis::new(server.client(), "s".to_owned());
+    let shipper = Shipper::new(settings, destination, positions, store.clone(), letters, counters.clone());
+    let (sender, incoming) = mpsc::channel(2);
+    let stop = CancellationToken::new();
+    let shipping = tokio::spawn(shipper.run(incoming, stop.clone(), Duration::from_millis(50)));
+    for one in news {
+        sender.send(one).await.unwrap();
+    }
+    if stopped {
+        stop.cancel();
+    }
+    drop(sender);
+    shipping.await.unwrap().unwrap();
+    let dead_letters = std::fs::read_to_string(directory.dead_letters()).unwrap_or_default();
+    Outcome { state: store.load().unwrap(), dead_letters, counters }
+}
+
+fn offset(outcome: &Outcome) -> u64 {
+    outcome.state.as_ref().unwrap().files[0].offset
+}
+
+fn lines(count: u64) -> Vec<Vec<u8>> {
+    (0..count).map(|line| line_bytes(line).to_vec()).collect()
+}
+
+#[tokio::test]
+async fn everything_is_sent_once_and_saved() {
+    let server = FakeKinesis::accepting().await;
+    let outcome = ship(&server, news(205), false).await;
+    assert_eq!(server.accepted_lines(), lines(205));
+    assert_eq!(offset(&outcome), 205 * 9);
+    assert!(server.requests().iter().all(|request| request.len() <= 10));
+}
+
+#[tokio::test]
+async fn a_partial_failure_repeats_only_the_failed_records_with_their_keys() {
+    let mut seen: HashMap<Vec<u8>, String> = HashMap::new();
+    let mut accepted: Vec<Vec<u8>> = Vec::new();
+    let mut turn = 0;
+    let server = FakeKinesis::start(move |records| {
+        let each = records.iter().map(|(key, data)| {
+            turn += 1;
+            assert!(!accepted.contains(data), "an accepted record was sent again");
+            assert_eq!(seen.entry(data.clone()).or_insert(key.clone()), key, "a retry changed its key");
+            let is_accepted = turn % 3 == 0;
+            accepted.extend(is_accepted.then(|| data.clone()));
+            is_accepted
+        });
+        Reply::Each(each.collect())
+    });
+    let server = server.await;
+    let outcome = ship(&server, news(120), false).await;
+    assert_eq!(server.accepted_lines(), lines(120));
+    assert_eq!(outcome.counters.records_sent.get(), 120);
+    assert_eq!(offset(&outcome), 120 * 9);
+}
+
+#[tokio::test]
+async fn throttled_and_failing_requests_are_repeated_until_they_pass() {
+    let mut turn = 0;
+    let server = FakeKinesis::start(move |records| {
+        turn += 1;
+        match turn % 4 {
+            0 => Reply::Each(vec![true; records.len()]),
+            1 => Reply::Error(400, "ProvisionedThroughputExceededException"),
+            2 => Reply::Error(500, "InternalFailure"),
+            _ => Reply::Error(400, "ResourceNotFoundException"),
+        }
+    });
+    let server = server.await;
+    let outcome = ship(&server, news(60), false).await;
+    assert_eq!(server.accepted_lines(), lines(60));
+    assert_eq!(offset(&outcome), 60 * 9);
+    assert!(outcome.counters.records_retried.get() > 0);
+}
+
+#[tokio::test]
+async fn a_record_refused_for_ever_goes_to_the_dead_letters_and_the_rest_arrives() {
+    let is_poison = |record: &Arrived| record.1 == line_bytes(33)[..];
+    let server = FakeKinesis::start(move |records| match records.iter().any(is_poison) {
+        true => Reply::Error(400, "ValidationException"),
+        false => Reply::Each(vec![true; records.len()]),
+    });
+    let server = server.await;
+    let outcome = ship(&server, news(60), false).await;
+    assert_eq!(server.accepted_lines().len(), 59);
+    assert_eq!(offset(&outcome), 60 * 9, "a record that was put aside does not hold the position");
+    let letter: Value = serde_json::from_str(outcome.dead_letters.trim_end()).unwrap();
+    assert_eq!(
+        (letter["file"].as_str(), letter["offset"].as_u64(), letter["length"].as_u64()),
+        (Some("a.log"), Some(33 * 9), Some(9))
+    );
+    assert_eq!(outcome.counters.records_refused.get(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_with_a_dead_destination_ends_in_time_and_saves_what_was_accepted() {
+    let mut first = true;
+    let server = FakeKinesis::start(move |records| match std::mem::take(&mut first) {
+        true => Reply::Each(vec![true; records.len()]),
+        false => Reply::Error(503, "ServiceUnavailable"),
+    });
+    let server = server.await;
+    let outcome = ship(&server, news(30), true).await;
+    // The one batch that was accepted may be any of the first ones; only a leading one moves the position.
+    assert!(offset(&outcome) <= 10 * 9);
+    assert_eq!(server.accepted().len(), 10);
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_saved_before_the_next_request_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = StateDirectory::open(folder.path()).unwrap();
+    let settings = flow(folder.path(), "a.log", r#", "maxBufferSizeRecords": 10"#);
+    let store = directory.store(&settings.id);
+    let (checked, mut answered) = (store.clone(), 0_u64);
+    let server = FakeKinesis::start(move |records| {
+        // Requests on their way are not answered yet; all others are in the checkpoint.
+        let saved = checked.load().unwrap().map_or(0, |state| state.files[0].offset);
+        assert!(answered.saturating_sub(saved) <= 9 * 10 * (REQUESTS as u64), "saved {saved}, answered {answered}");
+        answered += 9 * records.len() as u64;
+        Reply::Each(vec![true; records.len()])
+    });
+    let server = server.await;
+    let positions = Positions::new(settings.id.clone(), false);
+    let letters = DeadLetters::new(directory.dead_letters());
+    let destination = Kinesis::new(server.client(), "s".to_owned());
+    let shipper = Shipper::new(settings, destination, positions, store, letters, Arc::default());
+    let (sender, incoming) = mpsc::channel(2);
+    let shipping = tokio::spawn(shipper.run(incoming, CancellationToken::new(), Duration::from_secs(5)));
+    for one in news(400) {
+        sender.send(one).await.unwrap();
+    }
+    drop(sender);
+    shipping.await.unwrap().unwrap();
+    assert_eq!(server.accepted_lines(), lines(400));
+}

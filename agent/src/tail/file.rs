@@ -1,0 +1,199 @@
+//! One file that is being read.
+//!
+//! Reads are positional and each is checked afterwards against the file's first bytes, so that lines of a file
+//! that was truncated and refilled meanwhile are never taken for the old file's.
+
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use memchr::{memchr, memrchr};
+
+use super::{
+    directory::{Stamp, node_of, read_full, read_head},
+    discovery::Known,
+    line_buffer::{Line, LineBuffer},
+};
+use crate::record::{FileFacts, FileId, Fingerprint};
+
+/// Bytes asked for in one read. Larger reads gain nothing measurable; smaller ones cost system calls.
+pub(crate) const READ_BYTES: usize = 256 * 1024;
+
+/// A known file, open or not.
+#[derive(Debug)]
+pub(super) struct TailedFile {
+    pub(super) id: FileId,
+    pub(super) facts: FileFacts,
+    /// End of the last line handed on. What is behind it is read again from the file.
+    pub(super) position: u64,
+    /// Since when it has no name in the directory.
+    pub(super) gone_since: Option<Instant>,
+    /// The bytes of the fingerprint, once they were read in this run.
+    head: Option<Bytes>,
+    lines: LineBuffer,
+    handle: Option<File>,
+    /// The file as it was when it was last read to its end.
+    drained: Option<Stamp>,
+    /// When it last had something to read, or was opened.
+    active: Instant,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing new.
+    Idle,
+    /// Bytes, perhaps with complete lines; `grown` when the fingerprint now covers more.
+    Read { grown: bool },
+    /// The content is not the known file's any more.
+    Displaced,
+}
+
+impl TailedFile {
+    pub(super) fn new(id: FileId, facts: FileFacts, position: u64, line_limit: usize, now: Instant) -> Self {
+        let lines = LineBuffer::new(line_limit);
+        Self { id, facts, position, gone_since: None, head: None, lines, handle: None, drained: None, active: now }
+    }
+
+    /// What discovery needs to know.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            id: self.id,
+            name: self.facts.name.clone(),
+            node: self.facts.node,
+            fingerprint: self.facts.fingerprint,
+            head: self.head.clone(),
+            position: self.position,
+            is_open: self.handle.is_some(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// Whether everything that was in it has been read and nothing came for this long.
+    pub(super) fn is_quiet(&self, period: Duration, now: Instant) -> bool {
+        (self.drained.is_some() || self.handle.is_none()) && now.duration_since(self.active) >= period
+    }
+
+    /// Opens the file at `path`, unless that name stands for another file by now.
+    pub(super) fn open(&mut self, path: &Path, now: Instant) -> io::Result<()> {
+        let handle = File::open(path)?;
+        if node_of(&handle.metadata()?) == self.facts.node {
+            self.handle = Some(handle);
+            self.drained = None;
+            self.active = now;
+        }
+        Ok(())
+    }
+
+    /// Closes the file; it is opened again when it grows.
+    pub(super) fn close(&mut self) {
+        self.handle = None;
+        self.drained = None;
+        // An over-long line that was begun is read again from its start.
+        self.lines.forget();
+    }
+
+    /// Takes the first bytes of a copy that may be shorter than the file was.
+    pub(super) fn begin_again_as(&mut self, head: Bytes) {
+        self.facts.fingerprint = Fingerprint::of(&head);
+        self.head = Some(head);
+    }
+
+    /// Whether nothing is known of it that a new file would not have.
+    pub(super) fn is_blank(&self) -> bool {
+        self.position == 0 && self.facts.fingerprint.length == 0
+    }
+
+    /// The open file, to compare its content.
+    pub(super) fn handle(&self) -> Option<&File> {
+        self.handle.as_ref()
+    }
+
+    /// Lines that were cut to the limit since the last call.
+    pub(super) fn take_truncated(&mut self) -> u64 {
+        self.lines.take_truncated()
+    }
+
+    /// Reads the next piece. Complete lines go to `lines`.
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
+        let Some(handle) = &self.handle else { return Ok(Outcome::Idle) };
+        let metadata = handle.metadata()?;
+        let stamp = Stamp::of(&metadata);
+        if self.drained == Some(stamp) {
+            return Ok(Outcome::Idle);
+        }
+        let from = self.position + self.lines.held();
+        if metadata.len() < from {
+            return Ok(Outcome::Displaced);
+        }
+        let (length, is_end) = read_piece(handle, buffer, from, &self.lines)?;
+        let head = read_head(handle)?;
+        if !self.begins_with(&head) {
+            return Ok(Outcome::Displaced);
+        }
+        let grown = self.grow(head);
+        // The stamp is older than the read: what was appended in between makes it differ at the next look.
+        self.drained = is_end.then_some(stamp);
+        self.active = now;
+        self.position = self.lines.split(&buffer[..length], self.position, lines);
+        Ok(if length > 0 { Outcome::Read { grown } } else { Outcome::Idle })
+    }
+
+    /// The last line, although it has no end: nobody will end it.
+    pub(super) fn take_rest(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Line>> {
+        let Some(handle) = &self.handle else { return Ok(None) };
+        let (length, is_end) = read_piece(handle, buffer, self.position + self.lines.held(), &self.lines)?;
+        let piece = &buffer[..length];
+        if !is_end || memchr(b'\n', piece).is_some() {
+            return Ok(None); // it grew just now
+        }
+        let rest = self.lines.take_rest(piece, self.position);
+        if let Some(rest) = &rest {
+            self.position = rest.end;
+        }
+        Ok(rest)
+    }
+
+    fn begins_with(&self, head: &[u8]) -> bool {
+        match &self.head {
+            Some(known) => head.starts_with(known),
+            None => self.facts.fingerprint.matches(head),
+        }
+    }
+
+    /// Keeps a longer head. Returns whether the fingerprint changed.
+    fn grow(&mut self, head: Bytes) -> bool {
+        let grown = head.len() as u64 > self.facts.fingerprint.length;
+        if grown {
+            self.facts.fingerprint = Fingerprint::of(&head);
+        }
+        if grown || self.head.is_none() {
+            self.head = Some(head);
+        }
+        grown
+    }
+}
+
+/// Reads the bytes after a position: a block, or as much as a record takes if the block has no line end.
+/// Returns how many bytes there are and whether the file ends behind them.
+fn read_piece(handle: &File, buffer: &mut Vec<u8>, from: u64, lines: &LineBuffer) -> io::Result<(usize, bool)> {
+    if buffer.len() < READ_BYTES {
+        buffer.resize(READ_BYTES, 0);
+    }
+    let length = read_full(handle, &mut buffer[..READ_BYTES], from)?;
+    let limit = lines.limit();
+    let is_one_line = || memrchr(b'\n', &buffer[..length]).is_none();
+    if length < READ_BYTES || limit <= READ_BYTES || lines.held() > 0 || !is_one_line() {
+        return Ok((length, length < READ_BYTES));
+    }
+    buffer.resize(limit, 0);
+    let more = read_full(handle, &mut buffer[READ_BYTES..limit], from + READ_BYTES as u64)?;
+    Ok((READ_BYTES + more, READ_BYTES + more < limit))
+}
