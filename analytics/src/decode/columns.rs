@@ -1,0 +1,50 @@
+//! Builders of the Arrow columns that a program reads.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder, TimestampMillisecondBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// The time column's name, as in Kinesis Analytics.
+pub(crate) const ROWTIME: &str = "rowtime";
+
+/// `rowtime` and one text column for each name.
+pub(crate) fn schema(column_names: &[String]) -> SchemaRef {
+    let rowtime = Field::new(ROWTIME, DataType::Timestamp(TimeUnit::Millisecond, None), false);
+    let texts = column_names.iter().map(|name| Field::new(name, DataType::Utf8View, true));
+    Arc::new(Schema::new(std::iter::once(rowtime).chain(texts).collect::<Vec<_>>()))
+}
+
+/// Invariant: all builders have the same length.
+pub(super) struct Columns {
+    schema: SchemaRef,
+    rowtime: TimestampMillisecondBuilder,
+    texts: Vec<StringViewBuilder>,
+}
+
+impl Columns {
+    pub(super) fn new(column_names: &[String]) -> Self {
+        let texts = column_names.iter().map(|_| StringViewBuilder::new()).collect();
+        Self { schema: schema(column_names), rowtime: TimestampMillisecondBuilder::new(), texts }
+    }
+
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// Adds one row. Values beyond the columns (the time field) are not kept.
+    pub(super) fn append(&mut self, row_ms: i64, values: &[&str]) {
+        self.rowtime.append_value(row_ms);
+        for (builder, value) in self.texts.iter_mut().zip(values) {
+            builder.append_value(value);
+        }
+    }
+
+    /// The rows so far; the builders start empty again.
+    pub(super) fn finish(&mut self) -> RecordBatch {
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.rowtime.finish())];
+        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .expect("columns are built row by row, to the schema they were made from")
+    }
+}

@@ -1,0 +1,299 @@
+//! The general parser of one log line: legal JSON and Apache's form alike, whole line checked.
+//!
+//! Apache's `LogFormat` escapes quotes, backslashes and `\b \n \r \t` as JSON does, but writes `\v` and `\xHH`,
+//! one byte each, for everything else that is not printable ASCII: no JSON parser takes that. The escapes are
+//! unambiguous (a backslash is always doubled, `\u` never occurs), so one decoder reads both forms: values are
+//! undone to bytes first and read as UTF-8 second, with U+FFFD for what is not.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Why a line could not be read. The texts complete "line 7: …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LineError {
+    #[error("not a JSON object, at byte {at}")]
+    NotAnObject { at: usize },
+    #[error("no field \"{name}\"")]
+    MissingField { name: String },
+    #[error("field \"{name}\" holds an object or a list, not a value")]
+    NotAValue { name: String },
+    #[error("no time: {0}")]
+    Time(#[from] super::clf_time::ClfTimeError),
+}
+
+/// Values of the wanted fields, and whether a strict JSON parser would have taken the line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fields<'a> {
+    pub(crate) values: Vec<Cow<'a, str>>,
+    pub(crate) is_legal_json: bool,
+}
+
+/// Reads the fields `wanted` from a line. Numbers, `true`, `false` and `null` are taken as their text.
+///
+/// # Errors
+/// When the line is not an object, lacks a wanted field, or holds an object or a list in one.
+pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[Vec<u8>]) -> Result<Fields<'a>, LineError> {
+    let mut values: Vec<Option<Cow<'a, str>>> = vec![None; wanted.len()];
+    let mut cursor = Cursor { line, at: 0, is_legal_json: str::from_utf8(line).is_ok() };
+    let outcome = cursor.members(|key, value| {
+        // A repeated key: the last one wins, as in most JSON parsers.
+        if let Some(index) = wanted.iter().position(|name| name.as_slice() == key.as_bytes()) {
+            values[index] = Some(value);
+        }
+    });
+    match outcome {
+        Ok(()) => {
+            let values = values
+                .into_iter()
+                .zip(wanted)
+                .map(|(value, name)| value.ok_or_else(|| missing(name)))
+                .collect::<Result<_, _>>()?;
+            Ok(Fields { values, is_legal_json: cursor.is_legal_json })
+        }
+        Err(Stop::Nested) => parse_nested(line, wanted),
+        Err(Stop::Broken) => Err(LineError::NotAnObject { at: cursor.at }),
+    }
+}
+
+/// Lines with nested values are rare and not Apache's: they go through a whole JSON parser.
+fn parse_nested<'a>(line: &[u8], wanted: &[Vec<u8>]) -> Result<Fields<'a>, LineError> {
+    let object: Value = serde_json::from_slice(line).map_err(|error| LineError::NotAnObject { at: error.column() })?;
+    let mut values = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        let name = String::from_utf8_lossy(name);
+        values.push(Cow::Owned(match object.get(name.as_ref()) {
+            None => return Err(missing(name.as_bytes())),
+            Some(Value::Array(_) | Value::Object(_)) => return Err(LineError::NotAValue { name: name.into_owned() }),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        }));
+    }
+    Ok(Fields { values, is_legal_json: true })
+}
+
+fn missing(name: &[u8]) -> LineError {
+    LineError::MissingField { name: String::from_utf8_lossy(name).into_owned() }
+}
+
+/// Why the cursor stopped early.
+enum Stop {
+    Broken,
+    Nested,
+}
+
+/// Walks one line. Invariant: `at <= line.len()`.
+struct Cursor<'a> {
+    line: &'a [u8],
+    at: usize,
+    is_legal_json: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// Calls `member` for each key and value of the one object on the line.
+    fn members(&mut self, mut member: impl FnMut(Cow<'a, str>, Cow<'a, str>)) -> Result<(), Stop> {
+        self.expect(b'{')?;
+        if self.peek() != Some(b'}') {
+            loop {
+                let key = self.string()?;
+                self.expect(b':')?;
+                let value = self.value()?;
+                member(key, value);
+                if self.peek() != Some(b',') {
+                    break;
+                }
+                self.at += 1;
+            }
+        }
+        self.expect(b'}')?;
+        if self.peek().is_some() { Err(Stop::Broken) } else { Ok(()) }
+    }
+
+    /// The next byte that is not blank.
+    fn peek(&mut self) -> Option<u8> {
+        while matches!(self.line.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        self.line.get(self.at).copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Stop> {
+        if self.peek() != Some(byte) {
+            return Err(Stop::Broken);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<Cow<'a, str>, Stop> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'{' | b'[') => Err(Stop::Nested),
+            _ => self.bare_value(),
+        }
+    }
+
+    /// A number, `true`, `false` or `null`, kept as its text.
+    fn bare_value(&mut self) -> Result<Cow<'a, str>, Stop> {
+        let rest = &self.line[self.at..];
+        let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b' ' | b'\t' | b'\r')).unwrap_or(rest.len());
+        let text = str::from_utf8(&rest[..length]).map_err(|_| Stop::Broken)?;
+        serde_json::from_str::<Value>(text).map_err(|_| Stop::Broken)?;
+        self.at += length;
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut has_escape = false;
+        loop {
+            let rest = &self.line[self.at..];
+            let found = memchr::memchr2(b'"', b'\\', rest).ok_or(Stop::Broken)?;
+            self.at += found;
+            if self.line[self.at] == b'"' {
+                break;
+            }
+            has_escape = true;
+            self.at = (self.at + 2).min(self.line.len());
+        }
+        let raw = &self.line[start..self.at];
+        self.at += 1;
+        self.is_legal_json &= raw.iter().all(|byte| *byte >= 0x20);
+        Ok(if has_escape { Cow::Owned(self.unescape(raw)) } else { String::from_utf8_lossy(raw) })
+    }
+
+    fn unescape(&mut self, raw: &[u8]) -> String {
+        let mut bytes = Vec::with_capacity(raw.len());
+        let mut rest = raw;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            bytes.extend_from_slice(&rest[..at]);
+            let (taken, is_legal) = escape(&rest[at..], &mut bytes);
+            self.is_legal_json &= is_legal;
+            rest = &rest[at + taken..];
+        }
+        bytes.extend_from_slice(rest);
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+/// Undoes the one escape that `text` begins with. Returns how many bytes it took and whether JSON knows it.
+fn escape(text: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+    let byte = match text.get(1) {
+        Some(b'u') => return unicode_escape(text, out),
+        Some(b'x') => return hex_escape(text, out),
+        Some(b'v') => {
+            out.push(0x0b);
+            return (2, false);
+        }
+        Some(b'b') => 0x08,
+        Some(b'f') => 0x0c,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(same @ (b'"' | b'\\' | b'/')) => *same,
+        _ => return keep_backslash(out),
+    };
+    out.push(byte);
+    (2, true)
+}
+
+/// An escape that nobody defines stays as it was written.
+fn keep_backslash(out: &mut Vec<u8>) -> (usize, bool) {
+    out.push(b'\\');
+    (1, false)
+}
+
+/// `\xHH`: one byte, Apache's own.
+fn hex_escape(text: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+    let Some(byte) = text.get(2..4).and_then(hex) else { return keep_backslash(out) };
+    out.push(byte as u8); // two digits: at most 0xff
+    (4, false)
+}
+
+/// `\uXXXX`, or a pair of them for a character beyond U+FFFF; a lone half becomes U+FFFD.
+fn unicode_escape(text: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+    let Some(first) = text.get(2..6).and_then(hex) else { return keep_backslash(out) };
+    let (character, taken) = match text.get(6..12) {
+        Some([b'\\', b'u', low @ ..]) if (0xd800..0xdc00).contains(&first) => match hex(low) {
+            Some(low @ 0xdc00..=0xdfff) => (0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00), 12),
+            _ => (first, 6),
+        },
+        _ => (first, 6),
+    };
+    let character = char::from_u32(character);
+    out.extend_from_slice(character.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut [0; 4]).as_bytes());
+    (taken, character.is_some())
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, digit| Some(value * 16 + (*digit as char).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(line: &str) -> Result<(String, bool), LineError> {
+        let fields = parse(line.as_bytes(), &[b"a".to_vec()])?;
+        Ok((fields.values[0].to_string(), fields.is_legal_json))
+    }
+
+    #[test]
+    fn json_escapes_are_legal() {
+        assert_eq!(one(r#"{"a":"\"\\\/\b\f\n\r\té😀"}"#), Ok(("\"\\/\u{8}\u{c}\n\r\té😀".to_owned(), true)));
+    }
+
+    #[test]
+    fn apache_escapes_are_read_as_bytes_then_as_utf8() {
+        assert_eq!(one(r#"{"a":"caf\xc3\xa9 \v"}"#), Ok(("café \u{b}".to_owned(), false)));
+        assert_eq!(one(r#"{"a":"caf\xe9"}"#), Ok(("caf\u{fffd}".to_owned(), false)));
+    }
+
+    #[test]
+    fn a_doubled_backslash_is_one_character() {
+        assert_eq!(one(r#"{"a":"\\x41"}"#), Ok((r"\x41".to_owned(), true)));
+    }
+
+    #[test]
+    fn an_escape_in_another_field_makes_the_line_illegal_but_readable() {
+        assert_eq!(one(r#"{"b":"\x7f","a":"1"}"#), Ok(("1".to_owned(), false)));
+    }
+
+    #[test]
+    fn numbers_and_nested_values_beside_the_field_are_fine() {
+        assert_eq!(one(r#"{"a":200,"b":true}"#), Ok(("200".to_owned(), true)));
+        assert_eq!(one(r#"{"b":{"c":[1]},"a":"x"}"#), Ok(("x".to_owned(), true)));
+    }
+
+    #[test]
+    fn a_broken_line_says_where() {
+        assert_eq!(one(r#"{"a":"1""#), Err(LineError::NotAnObject { at: 8 }));
+        assert_eq!(one(""), Err(LineError::NotAnObject { at: 0 }));
+        assert_eq!(one(r#"{"a":"1"} x"#), Err(LineError::NotAnObject { at: 10 }));
+        assert_eq!(one(r#"{"a":"1\"#), Err(LineError::NotAnObject { at: 8 }));
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        assert_eq!(one(r#"{"b":"1"}"#), Err(LineError::MissingField { name: "a".to_owned() }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_json_library_writes_is_read_back(text in ".*") {
+            let line = serde_json::json!({ "a": text }).to_string();
+            proptest::prop_assert_eq!(one(&line), Ok((text, true)));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(line in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            let _ = parse(&line, &[b"a".to_vec()]);
+        }
+
+        #[test]
+        fn no_escapes_make_it_panic(text in r#"[\\xuv0-9a-f"]{0,16}"#) {
+            let _ = one(&format!(r#"{{"a":"{text}"}}"#));
+        }
+    }
+}

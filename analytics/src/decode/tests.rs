@@ -1,0 +1,88 @@
+//! The decoder against lines that a real Apache wrote.
+
+use std::path::PathBuf;
+
+use arrow::array::{AsArray, RecordBatch};
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::*;
+
+const ALL: [&str; 10] = [
+    "request_time",
+    "client_ip",
+    "client_hostname",
+    "server_ip",
+    "request",
+    "http_method",
+    "status",
+    "size",
+    "userAgent",
+    "referer",
+];
+
+fn data(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/data/apache-json").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn decode(columns: &[&str], row_time: RowTime, bytes: &[u8]) -> Rows {
+    let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+    let payload = Payload::Lines { bytes: Bytes::copy_from_slice(bytes), file: "log".into(), first_line: 1 };
+    match Decoder::new(&columns, row_time).decode(Chunk { shard: ShardId(0), payload }, 7).event {
+        ShardEvent::Rows(rows) => rows,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn text(batch: &RecordBatch, column: &str, row: usize) -> String {
+    batch.column_by_name(column).unwrap().as_string_view().value(row).to_owned()
+}
+
+#[test]
+fn every_nasty_line_decodes_to_what_was_sent() {
+    let rows = decode(&ALL, RowTime::Event, &data("nasty.log"));
+    let expected = data("nasty.expected.jsonl");
+    let expected: Vec<Value> = expected
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!((rows.batch.num_rows(), rows.counts.bad), (217, 0));
+    for (row, case) in expected.iter().enumerate() {
+        for column in ALL {
+            assert_eq!(text(&rows.batch, column, row), case["fields"][column].as_str().unwrap(), "{} {column}", case["id"]);
+        }
+    }
+    let illegal = expected.iter().filter(|case| case["plain_json"] == false).count() as u64;
+    assert_eq!(rows.counts.illegal_json, illegal);
+}
+
+#[test]
+fn projection_changes_no_value() {
+    let log = data("nasty.log");
+    let whole = decode(&ALL, RowTime::Event, &log);
+    for column in ALL {
+        let alone = decode(&[column], RowTime::Event, &log);
+        assert_eq!(alone.counts, whole.counts, "{column}");
+        for row in 0..217 {
+            assert_eq!(text(&alone.batch, column, row), text(&whole.batch, column, row), "{column} {row}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_line_is_located_and_the_next_one_read() {
+    let log = b"{ \"client_ip\":\"1\" }\nrubbish\n\n{ \"x\":\"1\" }\n{ \"client_ip\":\"2\" }";
+    let rows = decode(&["client_ip"], RowTime::Clock, log);
+    let bad: Vec<String> = rows.bad_lines.iter().map(|bad| format!("{} {}", bad.position, bad.reason)).collect();
+    assert_eq!(bad, ["log:2 not a JSON object, at byte 0", "log:4 no field \"client_ip\""]);
+    assert_eq!((rows.batch.num_rows(), rows.counts.lines, rows.counts.bad), (2, 4, 2));
+}
+
+#[test]
+fn a_line_without_a_time_is_bad_when_time_is_event_time() {
+    let log = b"{ \"request_time\":\"yesterday\", \"client_ip\":\"1\" }\n";
+    assert_eq!(decode(&["client_ip"], RowTime::Event, log).counts.bad, 1);
+    assert_eq!(decode(&["client_ip"], RowTime::Clock, log).counts.bad, 0);
+}

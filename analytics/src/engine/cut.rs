@@ -1,0 +1,65 @@
+//! Cuts a batch into the windows its rows belong to.
+//!
+//! On the raw batch, before any plan: the planner moves or drops the time column below an aggregate.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampMillisecondType;
+use arrow::error::ArrowError;
+
+use crate::program::Window;
+
+/// The rows of one window, and the span of a batch.
+pub(super) struct Cut {
+    /// Windows by start, in order, each with its rows in the order they came.
+    pub(super) windows: Vec<(i64, RecordBatch)>,
+    /// The latest row time of the batch.
+    pub(super) latest_ms: i64,
+}
+
+/// Cuts `batch`, whose first column is `rowtime`. None when it has no rows.
+pub(super) fn by_window(batch: RecordBatch, window: Window) -> Result<Option<Cut>, ArrowError> {
+    let times = batch.column(0).as_primitive::<TimestampMillisecondType>().values();
+    let (Some(&earliest_ms), Some(&latest_ms)) = (times.iter().min(), times.iter().max()) else { return Ok(None) };
+    let first = window.start_of(earliest_ms);
+    if first == window.start_of(latest_ms) {
+        return Ok(Some(Cut { windows: vec![(first, batch)], latest_ms }));
+    }
+    let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    for (row, &ms) in (0u32..).zip(times.iter()) {
+        rows.entry(window.start_of(ms)).or_default().push(row);
+    }
+    let windows = rows.into_iter().map(|(start, rows)| Ok((start, take_record_batch(&batch, &UInt32Array::from(rows))?)));
+    Ok(Some(Cut { windows: windows.collect::<Result<_, ArrowError>>()?, latest_ms }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::TimestampMillisecondArray;
+
+    use super::*;
+
+    fn cut(times: &[i64]) -> Vec<(i64, Vec<i64>)> {
+        let column = TimestampMillisecondArray::from(times.to_vec());
+        let batch = RecordBatch::try_from_iter([("rowtime", Arc::new(column) as _)]).unwrap();
+        let windows = by_window(batch, Window::tumbling(10)).unwrap().map_or(vec![], |cut| cut.windows);
+        let times = |batch: &RecordBatch| batch.column(0).as_primitive::<TimestampMillisecondType>().values().to_vec();
+        windows.iter().map(|(start, batch)| (*start, times(batch))).collect()
+    }
+
+    #[test]
+    fn rows_go_to_their_windows_in_order() {
+        assert_eq!(cut(&[12, 3, 10, 4]), [(0, vec![3, 4]), (10, vec![12, 10])]);
+        assert_eq!(cut(&[3, 4]), [(0, vec![3, 4])]);
+        assert_eq!(cut(&[]), []);
+    }
+
+    #[test]
+    fn far_apart_rows_make_no_windows_between_them() {
+        assert_eq!(cut(&[0, i64::from(u32::MAX)]).len(), 2);
+    }
+}

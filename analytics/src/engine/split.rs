@@ -1,0 +1,117 @@
+//! Splits the plan of one SQL aggregate into pieces that run at different times.
+//!
+//! ```text
+//! rows ─▶ before (filter, expressions) ─▶ partial ─▶ state batches ─▶ reduce (compacts) ─▶ state batches
+//!                                                                  └▶ final + HAVING, ORDER BY, LIMIT ─▶ result
+//! ```
+//!
+//! State batches are plain Arrow: many partials of one window merge, and any SQL aggregate works.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::datasource::TableProvider;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::drive;
+use super::piece::{Piece, Slot};
+use crate::program::SOURCE_TABLE;
+
+/// The pieces of one query.
+pub(super) struct Split {
+    /// From source rows to the aggregate's input.
+    pub(super) before: Piece,
+    /// From the aggregate's input to state.
+    pub(super) partial: Piece,
+    /// From state to less state with the same meaning.
+    pub(super) reduce: Piece,
+    /// From state to the query's result.
+    pub(super) last: Piece,
+}
+
+/// Rows in a batch that DataFusion makes.
+const BATCH_ROWS: usize = 8192;
+
+/// Plans a query over the source table and splits it at its aggregate.
+///
+/// # Errors
+/// When the SQL does not plan, or has not exactly one aggregate.
+pub(super) fn plan(sql: &str, source: SchemaRef) -> Result<Split> {
+    let session = session();
+    let slot = Slot::new(source.clone());
+    let table: Arc<dyn TableProvider> = Arc::new(StreamingTable::try_new(source, vec![slot.clone()])?);
+    session.register_table(SOURCE_TABLE, table)?;
+    // Planning never waits: the only table is in memory.
+    let plan = drive::complete(async { session.sql(sql).await?.create_physical_plan().await })?;
+    split(plan, slot, session.task_ctx())
+}
+
+fn session() -> SessionContext {
+    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
+    // Above 1: never pass rows through a partial aggregate unaggregated, or state grows with rows, not groups.
+    config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 2.0;
+    let session = SessionContext::new_with_config(config);
+    // It would turn a lone count(distinct) into two aggregates, which cannot be split.
+    session.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
+    session
+}
+
+fn split(plan: Arc<dyn ExecutionPlan>, source: Arc<Slot>, context: Arc<TaskContext>) -> Result<Split> {
+    let node = only_aggregate(&plan)?;
+    let aggregate = as_aggregate(&node)?;
+    let input = aggregate.input().schema();
+
+    let rows = Slot::new(input.clone());
+    let partial = stage(aggregate, AggregateMode::Partial, &rows)?;
+    let state_to_reduce = Slot::new(partial.schema());
+    let reduce = stage(aggregate, AggregateMode::PartialReduce, &state_to_reduce)?;
+    let state_to_finish = Slot::new(partial.schema());
+    let finish = stage(aggregate, AggregateMode::Final, &state_to_finish)?;
+    let after = plan.transform_up(|node| {
+        let is_aggregate = node.downcast_ref::<AggregateExec>().is_some();
+        Ok(if is_aggregate { Transformed::yes(finish.clone()) } else { Transformed::no(node) })
+    });
+
+    Ok(Split {
+        before: Piece::new(source, aggregate.input().clone(), context.clone()),
+        partial: Piece::new(rows, partial, context.clone()),
+        reduce: Piece::new(state_to_reduce, reduce, context.clone()),
+        last: Piece::new(state_to_finish, after.data()?, context),
+    })
+}
+
+/// The aggregate in another mode, reading a slot.
+fn stage(aggregate: &AggregateExec, mode: AggregateMode, input: &Arc<Slot>) -> Result<Arc<dyn ExecutionPlan>> {
+    let is_first = mode == AggregateMode::Partial;
+    let group_by = if is_first { aggregate.group_expr().clone() } else { aggregate.group_expr().as_final() };
+    let functions = aggregate.aggr_expr().to_vec();
+    // FILTER clauses choose rows, so only the stage that sees rows applies them.
+    let filters = if is_first { aggregate.filter_expr().to_vec() } else { vec![None; functions.len()] };
+    let rows = aggregate.input().schema();
+    Ok(Arc::new(AggregateExec::try_new(mode, group_by, functions, filters, input.plan()?, rows)?))
+}
+
+fn only_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut found = Vec::new();
+    plan.apply(|node| {
+        if node.downcast_ref::<AggregateExec>().is_some() {
+            found.push(node.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match <[_; 1]>::try_from(found) {
+        Ok([node]) => Ok(node),
+        Err(found) => Err(DataFusionError::Plan(format!("a window needs exactly one aggregate, this query has {}", found.len()))),
+    }
+}
+
+fn as_aggregate(node: &Arc<dyn ExecutionPlan>) -> Result<&AggregateExec> {
+    let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| matches!(aggregate.mode(), AggregateMode::Single));
+    aggregate.ok_or_else(|| DataFusionError::Plan("the aggregate was planned in several stages; one was expected".to_owned()))
+}

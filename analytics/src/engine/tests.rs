@@ -1,0 +1,226 @@
+//! The engine, driven as the pipeline drives it.
+
+use std::collections::BTreeMap;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::chunk::{Chunk, Payload, StreamRecord};
+use crate::decode::Decoder;
+
+/// An engine that counts per client in windows of 10 s, for sinks' tests too.
+pub(crate) fn request_counts() -> Engine {
+    engine(None, usize::MAX)
+}
+
+/// Feeds rows and ends the input.
+pub(crate) fn counted(engine: &mut Engine, rows: &[(i64, &str)]) -> Vec<WindowResult> {
+    let mut closed = feed(engine, 0, rows);
+    closed.extend(engine.finish().unwrap());
+    closed
+}
+
+fn program() -> Program {
+    let Ok(program) = Program::request_counts(Window::tumbling(10_000), &["client_ip".to_owned()]) else { panic!("refused") };
+    program
+}
+
+fn engine(allowed_lateness_ms: Option<i64>, max_groups: usize) -> Engine {
+    let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
+    Engine::new(&program(), decoder().schema(), options).unwrap()
+}
+
+fn decoder() -> Decoder {
+    Decoder::new(&["client_ip".to_owned()], RowTime::Arrival)
+}
+
+fn feed(engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec<WindowResult> {
+    let record = |(arrival_ms, client): &(i64, &str)| StreamRecord {
+        data: Bytes::from(format!("{{ \"client_ip\":\"{client}\" }}\n")),
+        arrival_ms: *arrival_ms,
+        sequence_number: "1".to_owned(),
+        shard_name: "shard".into(),
+    };
+    send(engine, shard, Payload::Records(rows.iter().map(record).collect()), 0)
+}
+
+fn send(engine: &mut Engine, shard: u32, payload: Payload, now_ms: i64) -> Vec<WindowResult> {
+    engine.handle(decoder().decode(Chunk { shard: ShardId(shard), payload }, now_ms), now_ms).unwrap().closed
+}
+
+/// (window start, client) -> count. Panics when a window closed twice.
+fn counts(closed: &[WindowResult]) -> BTreeMap<(i64, String), i64> {
+    let mut counts = BTreeMap::new();
+    for (start, result) in starts(closed).into_iter().zip(closed) {
+        let clients = result.rows.column(2).as_string_view();
+        let numbers = result.rows.column(3).as_primitive::<Int64Type>();
+        for row in 0..result.rows.num_rows() {
+            let twice = counts.insert((start, clients.value(row).to_owned()), numbers.value(row));
+            assert_eq!(twice, None, "window {start} closed twice");
+        }
+    }
+    counts
+}
+
+fn starts(closed: &[WindowResult]) -> Vec<i64> {
+    closed.iter().map(start).collect()
+}
+
+/// No window closed.
+const NONE: [i64; 0] = [];
+
+fn start(result: &WindowResult) -> i64 {
+    result.rows.column(0).as_primitive::<TimestampMillisecondType>().value(0)
+}
+
+#[test]
+fn a_window_closes_when_the_watermark_passes_its_end_and_the_lateness() {
+    let mut engine = engine(Some(2_000), usize::MAX);
+    assert_eq!(starts(&feed(&mut engine, 0, &[(1_000, "a"), (11_999, "a")])), NONE);
+    assert_eq!(starts(&feed(&mut engine, 0, &[(12_000, "a")])), [0]);
+    assert_eq!(engine.stats().late_rows, 0);
+}
+
+#[test]
+fn a_row_of_a_closed_window_is_late_and_counted() {
+    let mut engine = engine(Some(0), usize::MAX);
+    feed(&mut engine, 0, &[(1_000, "a"), (10_000, "a")]);
+    assert_eq!(starts(&feed(&mut engine, 0, &[(2_000, "b")])), NONE);
+    assert_eq!((engine.stats().late_rows, engine.stats().rows), (1, 2));
+}
+
+#[test]
+fn a_shard_that_has_begun_holds_windows_open() {
+    let mut engine = engine(Some(0), usize::MAX);
+    send(&mut engine, 1, Payload::Begin, 0);
+    assert_eq!(starts(&feed(&mut engine, 0, &[(1_000, "a"), (50_000, "a")])), NONE);
+    assert_eq!(starts(&feed(&mut engine, 1, &[(30_000, "a")])), [0]);
+}
+
+#[test]
+fn the_clock_closes_windows_of_arrival_time_when_nothing_comes() {
+    let mut engine = engine(Some(0), usize::MAX);
+    feed(&mut engine, 0, &[(1_000, "a")]);
+    assert_eq!(starts(&send(&mut engine, 0, Payload::CaughtUp { at_ms: 10_900 }, 10_900)), NONE);
+    assert_eq!(starts(&send(&mut engine, 0, Payload::CaughtUp { at_ms: 11_000 }, 11_000)), [0]);
+}
+
+#[test]
+fn a_snapshot_shows_open_and_closed_windows_and_changes_nothing() {
+    let mut engine = engine(Some(0), usize::MAX);
+    let mut closed = feed(&mut engine, 0, &[(1_000, "a"), (10_000, "a"), (10_500, "b")]);
+    let shown = engine.snapshot().unwrap();
+    assert_eq!(
+        shown.windows.iter().map(|window| (start(window), window.is_closed)).collect::<Vec<_>>(),
+        [(10_000, false), (0, true)]
+    );
+    closed.extend(feed(&mut engine, 0, &[(10_600, "a")]));
+    closed.extend(engine.finish().unwrap());
+    let expected = [((0, "a"), 1), ((10_000, "a"), 2), ((10_000, "b"), 1)];
+    assert_eq!(counts(&closed), expected.map(|((start, client), count)| ((start, client.to_owned()), count)).into());
+}
+
+#[test]
+fn too_many_groups_close_the_oldest_windows_first() {
+    let mut engine = engine(None, 10);
+    let clients: Vec<String> = (0..200).map(|client| format!("client-{client}")).collect();
+    let mut closed = Vec::new();
+    for window in 0..10 {
+        let rows: Vec<(i64, &str)> = clients.iter().map(|client| (window * 10_000, client.as_str())).collect();
+        closed.extend(feed(&mut engine, 0, &rows));
+    }
+    assert_eq!(starts(&closed)[..2], [0, 10_000]);
+    assert!(engine.stats().closed_early >= 2);
+}
+
+#[test]
+fn a_query_with_two_aggregates_is_refused() {
+    let program =
+        Program { sql: "SELECT COUNT(*) FROM (SELECT client_ip FROM access_log GROUP BY client_ip)".to_owned(), ..program() };
+    let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms: None, idle_after_ms: 0, max_groups: 1 };
+    let Err(error) = Engine::new(&program, decoder().schema(), options) else { panic!("accepted") };
+    assert!(error.to_string().contains("exactly one aggregate"), "{error}");
+}
+
+/// A generated log: rows of several shards, each shard's times disordered by up to `DISORDER_MS`.
+#[derive(Debug, Clone)]
+struct Log {
+    shards: u32,
+    /// (shard, time, client)
+    rows: Vec<(u32, i64, u8)>,
+    /// Sizes of the batches that the rows come in.
+    cuts: Vec<usize>,
+    /// Batches after which readers look.
+    looks: Vec<bool>,
+}
+
+const DISORDER_MS: i64 = 15_000;
+
+fn log() -> impl Strategy<Value = Log> {
+    (1u32..5).prop_flat_map(|shards| {
+        let row = (0..shards, 0i64..DISORDER_MS, 0u8..6, 0i64..900);
+        let rows = proptest::collection::vec(row, 0..400).prop_map(|rows| {
+            let mut now_ms = 0;
+            let place = |(shard, delay_ms, client, step_ms)| {
+                now_ms += step_ms;
+                (shard, now_ms + DISORDER_MS - delay_ms, client)
+            };
+            rows.into_iter().map(place).collect()
+        });
+        (Just(shards), rows, proptest::collection::vec(1usize..40, 1..20), proptest::collection::vec(any::<bool>(), 20))
+            .prop_map(|(shards, rows, cuts, looks)| Log { shards, rows, cuts, looks })
+    })
+}
+
+/// The query over the whole log at once, in plain Rust.
+fn batch(log: &Log) -> BTreeMap<(i64, String), i64> {
+    let mut counts = BTreeMap::new();
+    for (_, ms, client) in &log.rows {
+        *counts.entry((Window::tumbling(10_000).start_of(*ms), client.to_string())).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn stream(log: &Log) -> (Engine, Vec<WindowResult>) {
+    let mut engine = engine(Some(DISORDER_MS), usize::MAX);
+    let mut closed = Vec::new();
+    for shard in 0..log.shards {
+        closed.extend(send(&mut engine, shard, Payload::Begin, 0));
+    }
+    let mut rest = log.rows.as_slice();
+    for (size, look) in log.cuts.iter().cycle().zip(log.looks.iter().cycle()) {
+        if rest.is_empty() {
+            break;
+        }
+        let (batch, after) = rest.split_at((*size).min(rest.len()));
+        rest = after;
+        for shard in 0..log.shards {
+            let rows: Vec<(i64, String)> =
+                batch.iter().filter(|row| row.0 == shard).map(|row| (row.1, row.2.to_string())).collect();
+            let rows: Vec<(i64, &str)> = rows.iter().map(|(ms, client)| (*ms, client.as_str())).collect();
+            closed.extend(feed(&mut engine, shard, &rows));
+        }
+        if *look {
+            engine.snapshot().unwrap();
+        }
+    }
+    closed.extend(engine.finish().unwrap());
+    (engine, closed)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Invariant 3: rows from the stream, over all closed windows, equal the rows of the query over the whole log.
+    #[test]
+    fn streaming_equals_batch(log in log()) {
+        let (engine, closed) = stream(&log);
+        prop_assert_eq!(engine.stats().late_rows, 0);
+        prop_assert_eq!(counts(&closed), batch(&log));
+        let starts = starts(&closed);
+        prop_assert!(starts.is_sorted(), "{:?}", starts);
+    }
+}

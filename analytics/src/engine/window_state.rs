@@ -1,0 +1,100 @@
+//! What one open window holds: groups, not rows.
+//!
+//! Rows go into a running partial aggregate (*delta*). Sealing ends it and keeps its state batches (*base*), from
+//! which a result can be made at any time; base and later deltas merge. A window that nobody touches is sealed,
+//! so that only a few running aggregates exist however many windows are open.
+
+use arrow::array::RecordBatch;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+
+use super::drive;
+use super::split::Split;
+
+/// State rows beyond which batches of state are merged into fewer.
+const ROWS_BEFORE_REDUCE: usize = 16_384;
+
+/// The state of one window.
+#[derive(Default)]
+pub(super) struct WindowState {
+    base: Vec<RecordBatch>,
+    /// State rows after the last merge; state is merged again when it has doubled.
+    reduced_rows: usize,
+    delta: Option<Delta>,
+}
+
+impl WindowState {
+    /// Aggregates rows of the source that belong to this window.
+    pub(super) fn add(&mut self, split: &mut Split, rows: RecordBatch) -> Result<()> {
+        let delta = match &mut self.delta {
+            Some(delta) => delta,
+            none => none.insert(Delta::start(split)?),
+        };
+        for batch in split.before.run(vec![rows])? {
+            delta.add(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the running aggregate, if there is one, and keeps its state.
+    pub(super) fn seal(&mut self, split: &mut Split) -> Result<()> {
+        let Some(delta) = self.delta.take() else { return Ok(()) };
+        self.base.extend(delta.finish()?);
+        let rows = self.state_rows();
+        if self.base.len() > 1 && rows > ROWS_BEFORE_REDUCE.max(2 * self.reduced_rows) {
+            self.base = split.reduce.run(std::mem::take(&mut self.base))?;
+            self.reduced_rows = self.state_rows();
+        }
+        Ok(())
+    }
+
+    /// The query's result over the rows so far.
+    pub(super) fn result(&mut self, split: &mut Split) -> Result<Vec<RecordBatch>> {
+        self.seal(split)?;
+        split.last.run(self.base.clone())
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.delta.is_some()
+    }
+
+    /// Rows of sealed state: at least the number of groups.
+    pub(super) fn state_rows(&self) -> usize {
+        self.base.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// A running partial aggregate.
+struct Delta {
+    input: UnboundedSender<Result<RecordBatch>>,
+    output: SendableRecordBatchStream,
+    state: Vec<RecordBatch>,
+}
+
+impl Delta {
+    fn start(split: &mut Split) -> Result<Self> {
+        // Never holds more than one batch: `add` lets the aggregate take it at once.
+        let (input, rows) = unbounded();
+        let rows = RecordBatchStreamAdapter::new(split.partial.input_schema(), rows);
+        Ok(Self { input, output: split.partial.start(Box::pin(rows))?, state: Vec::new() })
+    }
+
+    fn add(&mut self, batch: RecordBatch) -> Result<()> {
+        self.input.unbounded_send(Ok(batch)).map_err(|_| DataFusionError::Internal("the aggregate ended early".to_owned()))?;
+        while let Some(state) = drive::next_if_ready(&mut self.output) {
+            self.state.push(state?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<RecordBatch>> {
+        drop(self.input);
+        while let Some(state) = drive::complete(self.output.next()) {
+            self.state.push(state?);
+        }
+        Ok(self.state)
+    }
+}

@@ -1,0 +1,94 @@
+//! The loop of the one task that owns all window state.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::Summary;
+use super::output::Report;
+use super::workers::InTurn;
+use crate::clock::now_ms;
+use crate::decode::{Decoded, ShardEvent};
+use crate::engine::{Engine, Output};
+use crate::live::SnapshotRequest;
+
+/// How often the clock is looked at: windows of quiet shards close this late at most.
+const TICK: Duration = Duration::from_millis(200);
+
+pub(super) struct EngineTask {
+    pub(super) engine: Engine,
+    pub(super) decoded: InTurn,
+    pub(super) requests: Receiver<SnapshotRequest>,
+    pub(super) reports: Sender<Report>,
+    pub(super) until_idle: Option<Duration>,
+    pub(super) stop: CancellationToken,
+}
+
+impl EngineTask {
+    /// Runs on a thread of its own, so that network tasks never wait for a query.
+    pub(super) fn run(mut self) -> Result<Summary> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(self.work())
+    }
+
+    async fn work(&mut self) -> Result<Summary> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_rows_at = Instant::now();
+        let is_complete = loop {
+            tokio::select! {
+                decoded = self.decoded.next() => match decoded {
+                    Some(decoded) => {
+                        if matches!(decoded.event, ShardEvent::Rows(_)) {
+                            last_rows_at = Instant::now();
+                        }
+                        self.handle(decoded).await?;
+                    }
+                    None => break !self.stop.is_cancelled(),
+                },
+                Some(reply) = self.requests.recv() => {
+                    let _ = reply.send(self.engine.snapshot()?); // the reader may have gone
+                }
+                _ = tick.tick() => {
+                    let closed = self.engine.tick(now_ms())?;
+                    self.report(Output { closed, bad_lines: Vec::new() }).await;
+                    if self.until_idle.is_some_and(|limit| last_rows_at.elapsed() >= limit) {
+                        info!("no record has come for the time of --until-idle; closing all windows");
+                        break true;
+                    }
+                }
+            }
+        };
+        self.end(is_complete).await
+    }
+
+    /// Closes what is open when the input has ended; leaves it when the work was stopped in the middle.
+    async fn end(&mut self, is_complete: bool) -> Result<Summary> {
+        let open_windows = self.engine.snapshot()?.open_windows;
+        if is_complete {
+            self.stop.cancel(); // the source of a stream does not know that it is over
+            let closed = self.engine.finish()?;
+            self.report(Output { closed, bad_lines: Vec::new() }).await;
+        }
+        Ok(Summary { stats: self.engine.stats(), is_complete, open_windows })
+    }
+
+    async fn handle(&mut self, decoded: Decoded) -> Result<()> {
+        let output = self.engine.handle(decoded, now_ms())?;
+        self.report(output).await;
+        Ok(())
+    }
+
+    async fn report(&self, output: Output) {
+        if !output.bad_lines.is_empty() {
+            let _ = self.reports.send(Report::BadLines(output.bad_lines)).await; // a failed output stops everything itself
+        }
+        for closed in output.closed {
+            let _ = self.reports.send(Report::Closed(closed)).await;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Wires the parts together and runs them until the input ends or `stop`.
+//!
+//! ```text
+//! source ─chunks─▶ dispatch ─▶ decoder threads ─▶ engine thread ─reports─▶ output thread
+//!  (task)           (task)      in turn             one owner      ▲         stdout, bad lines
+//!                                                   of all state   └─ snapshots ◀─ live readers
+//! ```
+//!
+//! Chunks go to the decoders in turn and are taken from them in the same turn, so the engine sees every shard's
+//! rows in order without sorting. Every channel is bounded: a full one makes its sender wait, back to the source.
+
+mod engine_task;
+mod output;
+mod workers;
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::bad_lines::BadLines;
+use crate::cli::Settings;
+use crate::decode::Decoder;
+use crate::engine::{Engine, EngineOptions, Stats};
+use crate::live::{self, LiveTables};
+use crate::progress::Progress;
+use crate::sinks;
+use crate::source::kinesis::KinesisSource;
+use crate::source::{Input, Source};
+use engine_task::EngineTask;
+
+/// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
+const CHUNKS: usize = 4;
+/// Reports between engine and output.
+const REPORTS: usize = 64;
+/// Snapshot requests of live readers.
+const SNAPSHOTS: usize = 16;
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) stats: Stats,
+    /// False when it was stopped before its end; then open windows were not written.
+    pub(crate) is_complete: bool,
+    pub(crate) open_windows: usize,
+}
+
+/// Runs the program of `settings`.
+pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
+    let progress = progress(&settings);
+    let bad_lines = BadLines::create(settings.bad_lines.as_deref())?;
+    let decoder = || Decoder::new(&settings.program.columns, settings.row_time);
+    let engine = Engine::new(&settings.program, decoder().schema(), options(&settings)).context("cannot plan the query")?;
+    debug!("plans\n{}", engine.describe());
+    let sink = sinks::stdout(settings.format, &engine.schema(), settings.program.window);
+    let source = source(&settings, &progress).await?;
+    state_bound(&settings);
+
+    let (chunks, incoming) = mpsc::channel(CHUNKS);
+    let (reports, outgoing) = mpsc::channel(REPORTS);
+    let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
+    let decoders = (0..worker_count()).map(|_| decoder()).collect();
+    let workers = workers::start(decoders)?;
+    let output = spawn("output", {
+        let stop = stop.clone();
+        move || output::run(outgoing, sink, bad_lines, &stop)
+    })?;
+    let task =
+        EngineTask { engine, decoded: workers.decoded, requests, reports, until_idle: settings.until_idle, stop: stop.clone() };
+    let engine = spawn("engine", move || task.run())?;
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(workers::dispatch(incoming, workers.chunks));
+    tasks.spawn(source.run(chunks, stop.clone()));
+    let servers = serve_live(settings.listen, LiveTables::new(snapshots)).await?;
+
+    let summary = supervise(tasks, engine, &stop).await;
+    servers.stop().await;
+    progress.clear();
+    join(output).await.and(summary)
+}
+
+/// Waits for the engine, which ends when its input does or on `stop`; a failed part stops the others.
+async fn supervise(mut tasks: JoinSet<Result<()>>, engine: Part<Summary>, stop: &CancellationToken) -> Result<Summary> {
+    let mut failure = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended.context("a part panicked").flatten() {
+            stop.cancel();
+            failure = failure.and(Err(error)); // the first failure is the one to report
+        }
+    }
+    let summary = join(engine).await;
+    failure.and(summary)
+}
+
+async fn source(settings: &Settings, progress: &Arc<Progress>) -> Result<Source> {
+    if let [Input::Kinesis(stream)] = settings.inputs.as_slice() {
+        let source = KinesisSource::connect(stream.clone(), settings.start, &settings.aws).await?;
+        return Ok(Source::Kinesis(Box::new(source)));
+    }
+    Ok(Source::Replay { inputs: settings.inputs.clone(), progress: progress.clone() })
+}
+
+fn progress(settings: &Settings) -> Arc<Progress> {
+    let files: Option<Vec<_>> =
+        settings.inputs.iter().map(|input| if let Input::File(path) = input { Some(path.as_path()) } else { None }).collect();
+    files.map_or_else(Progress::hidden, |files| Progress::over(files.into_iter()))
+}
+
+fn options(settings: &Settings) -> EngineOptions {
+    let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    EngineOptions {
+        row_time: settings.row_time,
+        allowed_lateness_ms: settings.allowed_lateness.map(ms),
+        idle_after_ms: ms(settings.idle_after),
+        max_groups: settings.max_groups,
+    }
+}
+
+fn worker_count() -> usize {
+    // More decoders than four outrun the one engine thread.
+    thread::available_parallelism().map_or(1, NonZero::get).min(4)
+}
+
+fn state_bound(settings: &Settings) {
+    const GROUP_BYTES: usize = 200;
+    const KEPT_FOR_READERS_MIB: usize = 200;
+    let mib = settings.max_groups.saturating_mul(GROUP_BYTES) / (1024 * 1024) + KEPT_FOR_READERS_MIB;
+    info!(max_groups = settings.max_groups, "state is bounded at about {mib} MiB; --max-groups changes it");
+}
+
+/// Listeners for live readers.
+struct Servers {
+    tasks: JoinSet<Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Servers {
+    async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {} // a reader's error is its own
+    }
+}
+
+async fn serve_live(address: Option<SocketAddr>, tables: LiveTables) -> Result<Servers> {
+    let mut servers = Servers { tasks: JoinSet::new(), stop: CancellationToken::new() };
+    if let Some(address) = address {
+        let listener = config::listen::on_loopback(address, "--listen").await?;
+        announce(listener.local_addr()?);
+        servers.tasks.spawn(live::serve(listener, tables, servers.stop.clone()));
+    }
+    Ok(servers)
+}
+
+#[expect(clippy::print_stderr, reason = "other programs read this line to find the port, whatever the log level")]
+fn announce(address: SocketAddr) {
+    eprintln!("listening on http://{address}");
+}
+
+/// A part that runs on a thread of its own, because it computes or blocks.
+type Part<T> = tokio::sync::oneshot::Receiver<thread::Result<Result<T>>>;
+
+/// Starts a part. A panic in it is caught and reported as its failure: a wrong type in a plan panics.
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Part<T>> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _ = done.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))); // nobody waits after a failure
+    })?;
+    Ok(outcome)
+}
+
+async fn join<T>(part: Part<T>) -> Result<T> {
+    part.await.context("a part ended without a word")?.map_err(|_| anyhow!("a part panicked; its message stands above"))?
+}

@@ -1,0 +1,76 @@
+//! Where lines come from: a Kinesis stream, files, standard input.
+//!
+//! A source sends [`Chunk`]s into a bounded channel. Full, it waits: the file or the stream is the real buffer.
+
+mod blocks;
+mod file;
+pub(crate) mod kinesis;
+mod shards;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use crate::chunk::Chunk;
+use crate::progress::Progress;
+use kinesis::KinesisSource;
+
+/// What `--input` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A file, read once to its end. Compressed with gzip or zstd, or not.
+    File(PathBuf),
+    /// Standard input, read once to its end.
+    Stdin,
+    /// A stream, by name, followed until stopped.
+    Kinesis(String),
+}
+
+impl FromStr for Input {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("kinesis:") {
+            Some("") => Err("kinesis: needs a stream's name, as in kinesis:web-access-log".to_owned()),
+            Some(stream) => Ok(Self::Kinesis(stream.to_owned())),
+            None if text == "-" => Ok(Self::Stdin),
+            None => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+/// A source, ready to run.
+pub(crate) enum Source {
+    Replay { inputs: Vec<Input>, progress: Arc<Progress> },
+    Kinesis(Box<KinesisSource>),
+}
+
+impl Source {
+    /// Sends every chunk, until the input ends, the receiver is gone, or `stop`.
+    pub(crate) async fn run(self, chunks: Sender<Chunk>, stop: CancellationToken) -> Result<()> {
+        match self {
+            Self::Replay { inputs, progress } => {
+                // Files are read on a thread of their own: reading blocks.
+                tokio::task::spawn_blocking(move || file::replay(&inputs, &progress, &chunks, &stop)).await?
+            }
+            Self::Kinesis(source) => source.run(chunks, stop).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_told_apart() {
+        assert_eq!("-".parse(), Ok(Input::Stdin));
+        assert_eq!("kinesis:s".parse(), Ok(Input::Kinesis("s".to_owned())));
+        assert_eq!("a.log".parse(), Ok(Input::File("a.log".into())));
+        assert!("kinesis:".parse::<Input>().is_err());
+    }
+}
