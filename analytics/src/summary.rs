@@ -12,17 +12,18 @@ pub(crate) fn text(summary: &Summary) -> String {
         grouped(stats.closed_windows),
         grouped(stats.results)
     );
-    let mut add = |count: u64, what: &str| {
+    let mut add = |count: u64, one: &str, many: &str, what: &str| {
         if count > 0 {
-            text.push_str(&format!("\n{} {what}", grouped(count)));
+            text.push_str(&format!("\n{} {} {what}", grouped(count), if count == 1 { one } else { many }));
         }
     };
-    add(stats.lines.illegal_json, "lines were not legal JSON (Apache's \\xHH escapes); they were read and counted");
-    add(stats.lines.bad, "bad lines could not be read and were left out; --bad-lines FILE keeps them");
-    add(stats.late_rows, "late rows came after their window had closed and were not counted; --allowed-lateness waits longer");
-    add(stats.closed_early, "windows closed early because too many groups were held; --max-groups allows more");
+    let lines = &stats.lines;
+    add(lines.illegal_json, "line was", "lines were", "not legal JSON (Apache's \\xHH escapes), but read and counted");
+    add(lines.bad, "line", "lines", "could not be read and did not count; --bad-lines FILE keeps such lines");
+    add(stats.late_rows, "row", "rows", "came after the window had closed and did not count; --allowed-lateness waits longer");
+    add(stats.closed_early, "window", "windows", "closed early because too many groups were held; --max-groups allows more");
     if !summary.is_complete {
-        add(summary.open_windows as u64, "windows were still open when it was stopped and were not written");
+        add(summary.open_windows as u64, "window", "windows", "still open when it was stopped, and not written");
     }
     text
 }

@@ -212,7 +212,7 @@ fn stream(log: &Log) -> (Engine, Vec<WindowResult>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Invariant 3: rows from the stream, over all closed windows, equal the rows of the query over the whole log.
     #[test]
