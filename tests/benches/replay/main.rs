@@ -78,7 +78,8 @@ fn contenders(log: &Path, folder: &Path) -> Result<Vec<Contender>> {
     let (log, csv) = (log.display().to_string(), text(folder.join("out.csv")));
     let analytics = text(binaries::path("analytics")?);
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let replay = |more: &[&str]| [words(&[&analytics, "--window", "10s", "--input", &log, "--format", "csv"]), words(more)].concat();
+    let replay =
+        |more: &[&str]| [words(&[&analytics, "--window", "10s", "--input", &log, "--format", "csv"]), words(more)].concat();
     let duckdb = |threads: &str| words(&["python3", &text(here.join("count_duckdb.py")), &log, &csv, threads]);
     let awk = words(&["env", "TZ=UTC", "LC_ALL=C", "gawk", "-f", &text(here.join("count.awk")), &log]);
 

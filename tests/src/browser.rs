@@ -1,0 +1,69 @@
+//! A headless Chromium, driven through chromedriver.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::process::Process;
+
+/// A cold start reads 300 MB of program from disk.
+const START: Duration = Duration::from_secs(60);
+
+/// A browser with an empty profile. Dropped, it is killed with its driver.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    driver: Process,
+    _folder: TempDir,
+}
+
+impl Browser {
+    /// Starts chromedriver on a free port and one browser window.
+    ///
+    /// # Errors
+    /// When either is missing or does not start.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new("chromedriver");
+        command.args(["--port=0", "--allowed-ips=127.0.0.1"]);
+        let mut driver = Process::start("chromedriver", command, folder.path())
+            .context("install the packages chromium and chromium-driver, or run ./test, which does")?;
+        let line = driver.line_with("started successfully on port", START).await?;
+        let port = line.rsplit(' ').next().unwrap_or_default().trim_end_matches('.');
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(folder.path()))
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .context("chromium did not start")?;
+        Ok(Self { client, driver, _folder: folder })
+    }
+
+    /// The window.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Closes the window and stops the driver.
+    ///
+    /// # Errors
+    /// When the driver does not stop.
+    pub async fn close(self) -> Result<()> {
+        self.client.close().await.context("the browser did not close")?;
+        self.driver.terminate(START).await.map(drop)
+    }
+}
+
+/// No sandbox: tests may run as root in a container. The rest keeps the browser from talking to anything but the page.
+fn capabilities(profile: &std::path::Path) -> Map<String, Value> {
+    let profile = format!("--user-data-dir={}", profile.join("profile").display());
+    let quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"];
+    let plain = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+    let mut arguments: Vec<&str> = [quiet.as_slice(), &plain].concat();
+    arguments.push(&profile);
+    Map::from_iter([("goog:chromeOptions".to_owned(), json!({ "args": arguments }))])
+}
