@@ -11,7 +11,9 @@ use tokio::net::TcpListener;
 /// When the address is not loopback (nothing here asks for a password), or the port is taken.
 pub async fn on_loopback(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     if !address.ip().is_loopback() {
-        bail!("{flag} {address} is not a loopback address, and this listener has no login; put a proxy with authentication in front and listen on 127.0.0.1");
+        bail!(
+            "{flag} {address} is not a loopback address, and this listener has no login; put a proxy with authentication in front and listen on 127.0.0.1"
+        );
     }
     open(address, flag).await
 }
@@ -21,7 +23,11 @@ pub async fn on_loopback(address: SocketAddr, flag: &str) -> Result<TcpListener>
 /// # Errors
 /// When the port is taken or the address is not this machine's.
 pub async fn open(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let remedy = || format!("cannot listen on {address}; is another program there? choose another port with {flag}, or port 0 for any free one");
+    let remedy = || {
+        format!(
+            "cannot listen on {address}; is another program there? choose another port with {flag}, or port 0 for any free one"
+        )
+    };
     TcpListener::bind(address).await.with_context(remedy)
 }
 
