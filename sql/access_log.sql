@@ -1,8 +1,8 @@
 -- The access log's schema: one JSON object per line, ten keys, this order, every value a string.
 --
 -- It is the tutorial's Apache LogFormat. webapp writes it, agent ships it, analytics reads it; this file is what the
--- three agree on, and a test of webapp compares it with the line that is written. On AWS these are the columns and
--- mappings that "Discover schema" finds for the source stream web-access-log.
+-- three agree on: tests compare it with the line that webapp writes and with the fields that analytics knows. On AWS
+-- these are the columns and mappings that "Discover schema" finds for the source stream web-access-log.
 --
 -- Lines are written when a response is finished, so request_time is not in order. A header that was not sent is "-".
 CREATE OR REPLACE STREAM "SOURCE_SQL_STREAM_001" (

@@ -84,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_are_those_of_the_log_schema() {
+        let schema = include_str!("../../../sql/access_log.sql");
+        let declared: Vec<&str> = schema.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next()).collect();
+        assert_eq!(declared, LOG_COLUMNS);
+    }
+
+    #[test]
     fn an_unknown_field_is_refused_with_the_known_ones() {
         let Err(Failure::Usage(error)) = Program::request_counts(Window::tumbling(10_000), &names(&["clientip"])) else {
             panic!("accepted")

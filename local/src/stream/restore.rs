@@ -116,7 +116,7 @@ impl Restorer {
     }
 
     /// Takes sequence numbers until the shard's counter is where it was. The store has no setter for it; a number
-    /// costs about a microsecond, so a stream of ten million records starts some seconds later.
+    /// costs about a microsecond, so a stream that took ten million records starts nine seconds later.
     async fn advance(&self, name: &str, state: &StreamState, shard: usize) -> Result<()> {
         let Some(description) = state.stream.shards.get(shard) else { return Ok(()) };
         if description.sequence_number_range.ending_sequence_number.is_some() {
