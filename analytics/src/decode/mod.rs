@@ -1,7 +1,8 @@
 //! Lines to Arrow columns: only the fields the program reads are decoded.
 //!
 //! ```text
-//! chunk ─▶ flat (no backslash in the line, wanted fields are strings) ─┬─▶ columns ─▶ Decoded { batch, bad lines, counts }
+//! record ─▶ unwrapped (KPL aggregate, gzip, zstd, plain) ─▶ lines
+//! line ─▶ flat (no backslash in the line, wanted fields are strings) ─┬─▶ columns ─▶ Decoded { batch, bad lines, counts }
 //!             └─ anything else ─▶ lenient (legal JSON and Apache's) ──┘
 //! ```
 //!
@@ -11,6 +12,7 @@ mod clf_time;
 mod columns;
 mod flat;
 mod lenient;
+mod record;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -154,15 +156,32 @@ impl Decoder {
     fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, tally: &mut Tally) {
         for record in records {
             let given_ms = if self.row_time == RowTime::Arrival { record.arrival_ms } else { now_ms };
-            for (index, line) in lines(&record.data).enumerate() {
-                self.line(line, given_ms, tally, || Position::Stream {
-                    shard: record.shard_name.clone(),
-                    sequence_number: record.sequence_number.clone(),
-                    line: index as u64 + 1,
-                });
-            }
+            self.stream_record(record, given_ms, tally);
             tally.counts.records += 1;
             tally.counts.bytes += record.data.len() as u64;
+        }
+    }
+
+    fn stream_record(&mut self, record: &StreamRecord, given_ms: i64, tally: &mut Tally) {
+        let position = |line| {
+            let (shard, sequence_number) = (record.shard_name.clone(), record.sequence_number.clone());
+            Position::Stream { shard, sequence_number, line }
+        };
+        let mut number = 0; // lines of one record are numbered through, whatever they were wrapped in
+        for content in record::contents(&record.data) {
+            match content {
+                Ok(content) => {
+                    for line in lines(&content) {
+                        number += 1;
+                        self.line(line, given_ms, tally, || position(number));
+                    }
+                }
+                Err(error) => {
+                    number += 1;
+                    tally.counts.lines += 1;
+                    tally.bad(&record.data, error.to_string(), position(number));
+                }
+            }
         }
     }
 
@@ -173,9 +192,7 @@ impl Decoder {
         }
         tally.counts.lines += 1;
         if let Err(error) = self.row(line, given_ms, tally) {
-            tally.counts.bad += 1;
-            let text = String::from_utf8_lossy(&line[..line.len().min(BAD_LINE_BYTES)]).into_owned();
-            tally.bad_lines.push(BadLine { position: position(), reason: error.to_string(), text });
+            tally.bad(line, error.to_string(), position());
         }
     }
 
@@ -220,6 +237,14 @@ fn as_texts<'a>(values: &[&'a [u8]]) -> Option<[&'a str; MAX_WANTED]> {
 struct Tally {
     bad_lines: Vec<BadLine>,
     counts: LineCounts,
+}
+
+impl Tally {
+    fn bad(&mut self, text: &[u8], reason: String, position: Position) {
+        self.counts.bad += 1;
+        let text = String::from_utf8_lossy(&text[..text.len().min(BAD_LINE_BYTES)]).into_owned();
+        self.bad_lines.push(BadLine { position, reason, text });
+    }
 }
 
 /// Lines of `bytes` without their newlines; the last one may lack it.
