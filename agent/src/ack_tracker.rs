@@ -52,6 +52,11 @@ impl AckTracker {
         moved
     }
 
+    /// Whether no part is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Everything before this position of the file was accepted.
     pub(crate) fn safe(&self) -> u64 {
         self.safe

@@ -80,7 +80,7 @@ mod tests {
 
     /// A record of `size` bytes with its key, which is one byte.
     fn record(end: u64, size: usize) -> Record {
-        Record { data: Bytes::from(vec![b'x'; size - 1]), key: PartitionKey::Random(1), file: FileId(0), end }
+        Record { data: Bytes::from(vec![b'x'; size - 1]), key: PartitionKey::Random(1), file: FileId(0), end, line_bytes: 1 }
     }
 
     #[test]

@@ -27,9 +27,10 @@ fn describe_flow(flow: &FlowSettings) -> String {
         PartitionKeyOption::Random => "random",
         PartitionKeyOption::Deterministic => "the MD5 of the record",
     };
+    let converted = flow.transform.as_ref().map(|transform| format!("  converted  {transform}\n")).unwrap_or_default();
     let batch = &flow.batch;
     format!(
-        "{id}\n  files      {files}, at the first start {from}\n  stream     {stream}, partition key {key}\n  batch      {records} records, {bytes} bytes or {age:?}\n  retries    after {initial:?} to {max:?}\n",
+        "{id}\n  files      {files}, at the first start {from}\n{converted}  stream     {stream}, partition key {key}\n  batch      {records} records, {bytes} bytes or {age:?}\n  retries    after {initial:?} to {max:?}\n",
         id = flow.id,
         files = flow.files.full(),
         stream = flow.stream,

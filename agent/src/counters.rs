@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(crate) struct Counters {
     /// Lines read.
     pub(crate) records_parsed: Counter,
-    /// Bytes of those lines, as sent.
+    /// Bytes of those lines, before any conversion.
     pub(crate) bytes_parsed: Counter,
     /// Lines cut to the record limit.
     pub(crate) records_truncated: Counter,
+    /// Records that were converted.
+    pub(crate) records_transformed: Counter,
+    /// Lines that were not sent because no converter could read them; some are in the dead-letter file.
+    pub(crate) records_skipped: Counter,
     /// Records the destination accepted.
     pub(crate) records_sent: Counter,
     /// Records the destination refused for ever, now in the dead-letter file.

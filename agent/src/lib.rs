@@ -11,6 +11,7 @@
 //! - [`settings`] reads `agent.json` into values that cannot be wrong.
 //! - `tail` is the only code that touches log files. What a look at the directory means is decided by pure code.
 //! - `record` is what travels: lines as they stand in the file, and news about the files.
+//! - `transform` converts records where a flow asks for it, in the tailer's thread. It is pure.
 //! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
 //! - `destination` sends one request and says what became of each record.
 //! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
@@ -37,6 +38,7 @@ mod status;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod transform;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -18,7 +18,7 @@ pub(crate) struct FileId(pub(crate) u32);
 /// One line on its way to the destination.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
-    /// The line with its `\n`, as it stands in the file.
+    /// The line with its `\n`, as it stands in the file, or what the converters made of it.
     pub(crate) data: Bytes,
     /// Drawn once, so that a retry goes to the same shard.
     pub(crate) key: PartitionKey,
@@ -26,9 +26,16 @@ pub(crate) struct Record {
     pub(crate) file: FileId,
     /// Position in the file after the line. Grows within a file.
     pub(crate) end: u64,
+    /// Bytes of the line in the file, as far as it was kept. A number this small costs a record no memory.
+    pub(crate) line_bytes: u32,
 }
 
 impl Record {
+    /// Position in the file where the line begins.
+    pub(crate) fn start(&self) -> u64 {
+        self.end.saturating_sub(u64::from(self.line_bytes))
+    }
+
     /// Bytes that count towards the limits of a request.
     pub(crate) fn size(&self) -> usize {
         self.data.len() + self.key.len()
@@ -160,6 +167,16 @@ pub(crate) enum FromTailer {
     Done(FileId),
     /// Lines of one file, in its order.
     Records(Vec<Record>),
+    /// Lines of one file for the dead-letter file. They come before any record that stands behind them in the file,
+    /// and must be written before anything else is taken: a position behind them may be saved from then on.
+    Rejected(Vec<Record>),
+    /// What stands between the last record of a file and this position is done with and need not be sent.
+    Passed {
+        /// Which file.
+        id: FileId,
+        /// The position.
+        end: u64,
+    },
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub struct Summary {
     pub bytes_parsed: u64,
     /// Lines cut to the record limit.
     pub records_truncated: u64,
+    /// Records that were converted.
+    pub records_transformed: u64,
+    /// Lines that were not sent because no converter could read them.
+    pub records_skipped: u64,
     /// Records the destination accepted.
     pub records_sent: u64,
     /// Records sent once more after a failure.
@@ -159,7 +163,9 @@ fn queued_chunks(flow: &FlowSettings) -> usize {
 /// Bytes a flow may hold at most, when every line has the size that makes it worst.
 fn memory_bound(flow: &FlowSettings) -> usize {
     let line = record::max_line_bytes(flow.partition_key);
-    let chunk = READ_BYTES.max(line) + CHUNK_RECORDS * size_of::<Record>();
+    // A chunk of converted records closes with the one that takes it past a read's size.
+    let data = if flow.transform.is_some() { READ_BYTES + line } else { READ_BYTES.max(line) };
+    let chunk = data + CHUNK_RECORDS * size_of::<Record>();
     // One chunk more is being filled, and one taken apart.
     let chunks = (queued_chunks(flow) + 2) * chunk;
     // The open batch and the one that waits for a place.
@@ -175,6 +181,8 @@ fn summarize(flows: &[Arc<Counters>]) -> Summary {
         records_parsed: sum(|flow| flow.records_parsed.get()),
         bytes_parsed: sum(|flow| flow.bytes_parsed.get()),
         records_truncated: sum(|flow| flow.records_truncated.get()),
+        records_transformed: sum(|flow| flow.records_transformed.get()),
+        records_skipped: sum(|flow| flow.records_skipped.get()),
         records_sent: sum(|flow| flow.records_sent.get()),
         records_retried: sum(|flow| flow.records_retried.get()),
         records_refused: sum(|flow| flow.records_refused.get()),
@@ -186,7 +194,7 @@ mod tests {
     use std::{fs, io::Write as _, path::Path};
 
     use super::*;
-    use crate::testing::FakeKinesis;
+    use crate::testing::{FakeKinesis, flow};
 
     fn settings(folder: &Path) -> Settings {
         let text = format!(
@@ -242,6 +250,30 @@ mod tests {
         assert!(second.unwrap_err().to_string().contains("another agent is running"));
         stop.cancel();
         running.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_flow_with_converters_sends_each_good_line_once_over_a_restart() {
+        let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
+        let mut settings = settings(folder.path());
+        let options = r#", "dataProcessingOptions": [{"optionName": "LOGTOJSON", "logFormat": "SYSLOG", "onParseError":
+            "deadletter", "matchPattern": "line (\\d*[02468])", "customFieldNames": ["n"]}]"#;
+        settings.flows[0].transform = flow(folder.path(), "a.log", options).transform;
+        let mut summary = Summary::default();
+        for lines in [0_u32..600, 600..601, 601..1000] {
+            let good = lines.end.div_ceil(2) as usize;
+            append(folder.path(), lines);
+            let stop = CancellationToken::new();
+            let running = tokio::spawn(run_with(settings.clone(), server.client(), stop.clone()));
+            server.wait_for(good).await;
+            stop.cancel();
+            summary = running.await.unwrap().unwrap();
+        }
+        assert_eq!((summary.records_parsed, summary.records_transformed, summary.records_skipped), (399, 199, 200));
+        let expected: Vec<Vec<u8>> = (0..1000).step_by(2).map(|line| format!("{{\"n\":\"{line:06}\"}}\n").into_bytes()).collect();
+        assert_eq!(server.accepted_lines(), expected);
+        let letters = fs::read_to_string(folder.path().join("state/dead-letter.jsonl")).unwrap();
+        assert_eq!(letters.lines().count(), 500);
     }
 
     #[test]

@@ -67,10 +67,10 @@ fn agent_line<'a>(flows: impl Iterator<Item = &'a Counters>, uptime: Duration) -
 
 fn flow_line(flow: &str, counters: &Counters) -> String {
     let (parsed, bytes, sent) = (counters.records_parsed.get(), counters.bytes_parsed.get(), counters.records_sent.get());
-    // Without converters the Java agent transforms and skips nothing either.
+    let (transformed, skipped) = (counters.records_transformed.get(), counters.records_skipped.get());
     format!(
-        "FileTailer[{flow}]: Tailer Progress: Tailer has parsed {parsed} records ({bytes} bytes), transformed 0 records, \
-         skipped 0 records, and has successfully sent {sent} records to destination."
+        "FileTailer[{flow}]: Tailer Progress: Tailer has parsed {parsed} records ({bytes} bytes), transformed {transformed} \
+         records, skipped {skipped} records, and has successfully sent {sent} records to destination."
     )
 }
 
@@ -91,6 +91,8 @@ mod tests {
         let counters = Counters::default();
         counters.records_parsed.add(7);
         counters.bytes_parsed.add(70);
+        counters.records_transformed.add(6);
+        counters.records_skipped.add(1);
         counters.records_sent.add(5);
         counters
     }
@@ -104,8 +106,8 @@ mod tests {
         );
         assert_eq!(
             flow_line("kinesis:s:/l/a", &both[0]),
-            "FileTailer[kinesis:s:/l/a]: Tailer Progress: Tailer has parsed 7 records (70 bytes), transformed 0 records, \
-             skipped 0 records, and has successfully sent 5 records to destination."
+            "FileTailer[kinesis:s:/l/a]: Tailer Progress: Tailer has parsed 7 records (70 bytes), transformed 6 records, \
+             skipped 1 records, and has successfully sent 5 records to destination."
         );
     }
 }

@@ -27,6 +27,10 @@ struct Tracked {
     acks: AckTracker,
     /// End of the last line that arrived from the tailer.
     received: u64,
+    /// Records that arrived and are in no batch on its way yet.
+    waiting: usize,
+    /// End of the lines behind the last record that need no sending. Only set while that record is not accepted.
+    passed: Option<u64>,
     /// No more lines will arrive.
     done: bool,
 }
@@ -47,8 +51,7 @@ impl Positions {
         match self.files.get_mut(&id) {
             Some(file) => file.facts = facts,
             None => {
-                let tracked = Tracked { facts, acks: AckTracker::new(position), received: position, done: false };
-                self.files.insert(id, tracked);
+                self.files.insert(id, Tracked::new(facts, position));
             }
         }
     }
@@ -64,6 +67,17 @@ impl Positions {
         let Some(last) = records.last() else { return };
         if let Some(file) = self.files.get_mut(&last.file) {
             file.received = last.end;
+            file.waiting += records.len();
+            file.passed = None; // the records stand behind it
+        }
+    }
+
+    /// Notes that a file's lines from its last record to `end` need no sending.
+    pub(crate) fn passed(&mut self, id: FileId, end: u64) {
+        if let Some(file) = self.files.get_mut(&id) {
+            file.received = end;
+            file.passed = Some(end);
+            self.changed |= file.pass();
         }
     }
 
@@ -77,15 +91,19 @@ impl Positions {
 
     /// Notes that a batch is on its way. Batches must be noted in the order they were closed.
     pub(crate) fn sent(&mut self, records: &[Record]) -> Tickets {
-        let mut ends: Vec<(FileId, u64)> = Vec::new();
+        let mut parts: Vec<(FileId, u64, usize)> = Vec::new();
         for record in records {
-            match ends.iter_mut().find(|(file, _)| *file == record.file) {
-                Some((_, end)) => *end = record.end,
-                None => ends.push((record.file, record.end)),
+            match parts.iter_mut().find(|(file, ..)| *file == record.file) {
+                Some((_, end, count)) => (*end, *count) = (record.end, *count + 1),
+                None => parts.push((record.file, record.end, 1)),
             }
         }
-        let ticket = |(id, end)| Some((id, self.files.get_mut(&id)?.acks.sent(end)));
-        Tickets(ends.into_iter().filter_map(ticket).collect())
+        let ticket = |(id, end, count)| {
+            let file = self.files.get_mut(&id)?;
+            file.waiting = file.waiting.saturating_sub(count);
+            Some((id, file.acks.sent(end)))
+        };
+        Tickets(parts.into_iter().filter_map(ticket).collect())
     }
 
     /// Notes that every record of a batch is settled.
@@ -93,6 +111,7 @@ impl Positions {
         for (id, ticket) in tickets.0 {
             let Some(file) = self.files.get_mut(&id) else { continue };
             self.changed |= file.acks.acked(ticket).is_some();
+            self.changed |= file.pass();
             self.forget_if_shipped(id);
         }
     }
@@ -139,6 +158,20 @@ impl Positions {
 }
 
 impl Tracked {
+    fn new(facts: FileFacts, position: u64) -> Self {
+        Self { facts, acks: AckTracker::new(position), received: position, waiting: 0, passed: None, done: false }
+    }
+
+    /// Moves past lines that need no sending, once every record before them was accepted.
+    fn pass(&mut self) -> bool {
+        if self.waiting > 0 || !self.acks.is_idle() {
+            return false;
+        }
+        let Some(end) = self.passed.take() else { return false };
+        let ticket = self.acks.sent(end);
+        self.acks.acked(ticket).is_some()
+    }
+
     fn state(&self) -> FileState {
         let safe = self.acks.safe();
         FileState {
@@ -165,7 +198,7 @@ mod tests {
     }
 
     fn record(file: u32, end: u64) -> Record {
-        Record { data: Bytes::from_static(b"x"), key: PartitionKey::Random(1), file: FileId(file), end }
+        Record { data: Bytes::from_static(b"x"), key: PartitionKey::Random(1), file: FileId(file), end, line_bytes: 1 }
     }
 
     fn offsets(positions: &Positions) -> Vec<u64> {
@@ -206,6 +239,51 @@ mod tests {
         assert_eq!(offsets(&positions), [10], "the second line still waits");
         let second = positions.sent(&records[1..]);
         positions.acked(second);
+        assert!(positions.state().files.is_empty());
+    }
+
+    #[test]
+    fn lines_that_need_no_sending_are_passed_when_every_record_before_them_was_accepted() {
+        let mut positions = Positions::new("f".to_owned(), true);
+        positions.learn(FileId(1), facts("a"), 0);
+        positions.passed(FileId(1), 5);
+        assert_eq!(offsets(&positions), [5], "nothing stands before them");
+        let records = [record(1, 10), record(1, 20)];
+        positions.received(&records);
+        positions.passed(FileId(1), 30);
+        let first = positions.sent(&records[..1]);
+        positions.acked(first);
+        assert_eq!(offsets(&positions), [10], "the second record is in the open batch");
+        let second = positions.sent(&records[1..]);
+        assert_eq!(offsets(&positions), [10], "it is on its way");
+        positions.take_state();
+        positions.acked(second);
+        assert_eq!(offsets(&positions), [30]);
+        assert!(positions.is_changed());
+    }
+
+    #[test]
+    fn a_record_behind_passed_lines_takes_them_along() {
+        let mut positions = Positions::new("f".to_owned(), true);
+        positions.learn(FileId(1), facts("a"), 0);
+        let records = [record(1, 10), record(1, 40)];
+        positions.received(&records[..1]);
+        positions.passed(FileId(1), 30);
+        positions.received(&records[1..]);
+        let first = positions.sent(&records[..1]);
+        positions.acked(first);
+        assert_eq!(offsets(&positions), [10], "lines are passed at the end of what was read, not in between");
+        let second = positions.sent(&records[1..]);
+        positions.acked(second);
+        assert_eq!(offsets(&positions), [40]);
+    }
+
+    #[test]
+    fn a_file_whose_last_lines_were_passed_is_forgotten() {
+        let mut positions = Positions::new("f".to_owned(), true);
+        positions.learn(FileId(1), facts("a"), 0);
+        positions.passed(FileId(1), 10);
+        positions.done(FileId(1));
         assert!(positions.state().files.is_empty());
     }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::{
     keys::{self, Use},
+    options,
     pattern::FilePattern,
     problem::Fields,
 };
+use crate::transform::Transform;
 
 /// Milliseconds no setting needs to exceed: a day.
 pub(super) const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -37,6 +39,8 @@ pub struct FlowSettings {
     pub refresh_interval: Duration,
     /// Chunks of lines that may wait for the destination; more than [`crate::run()`] can use are not kept.
     pub queue_capacity: usize,
+    /// What is done to each record before it is sent.
+    pub(crate) transform: Option<Transform>,
 }
 
 /// How records spread over the shards of a stream.
@@ -98,6 +102,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     let poll_interval = fields.millis("minTimeBetweenFilePollsMillis", 100, 0..=DAY_MILLIS);
     let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", 10_000, 0..=DAY_MILLIS);
     let queue_capacity = fields.size("publishQueueCapacity", 100, 1..=1_000_000);
+    let transform = options::read(fields);
     let (files, stream) = (files?, stream?);
     let id = format!("kinesis:{stream}:{}", files.full());
     Some(FlowSettings {
@@ -111,6 +116,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
         poll_interval,
         refresh_interval,
         queue_capacity,
+        transform,
     })
 }
 

@@ -75,6 +75,7 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     ("retryInitialBackoffMillis", Read),
     ("retryMaxBackoffMillis", Read),
     ("publishQueueCapacity", Read),
+    ("dataProcessingOptions", Read),
     ("waitOnFullPublishQueueMillis", WithoutEffect),
     ("waitOnEmptyPublishQueueMillis", WithoutEffect),
     ("waitOnFullRetryQueueMillis", WithoutEffect),
@@ -82,7 +83,6 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     // Only Firehose flows aggregate; on a Kinesis flow the Java agent ignores it too.
     ("aggregatedRecordSizeBytes", WithoutEffect),
     ("deliveryStream", Refused),
-    ("dataProcessingOptions", Refused),
     ("multiLineStartPattern", Refused),
     ("fileFooterPattern", Refused),
     ("skipHeaderLines", Refused),
@@ -94,9 +94,6 @@ pub(super) fn asks_for_nothing(key: &str, value: &Value) -> bool {
     match (key, value) {
         (_, Value::Null) => true,
         (_, Value::String(text)) if text.is_empty() => true,
-        ("dataProcessingOptions", Value::Array(options)) => options.is_empty(),
-        // The Java agent ignores anything but an array here; it never changed a record.
-        ("dataProcessingOptions", _) => true,
         ("skipHeaderLines", value) => value.to_string().trim_matches('"') == "0",
         ("truncatedRecordTerminator", value) => value.as_str() == Some("\n"),
         // Web identity tokens are part of the SDK's own chain.

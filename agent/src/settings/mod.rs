@@ -5,6 +5,7 @@
 
 mod flow;
 mod keys;
+mod options;
 mod pattern;
 mod problem;
 
@@ -114,6 +115,7 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
             continue;
         };
         settings.warnings.extend(keys::warnings(flow, &place, keys::FLOW));
+        settings.warnings.extend(options::warnings(flow, &place));
         let Some(read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
         if !ids.insert(read.id.clone()) {
             let remedy = format!("Duplicate flow: {}", read.id);
@@ -140,6 +142,12 @@ mod tests {
 
     fn one_flow(more: &str) -> String {
         format!(r#"{{"flows": [{{"filePattern": "/l/a.log", "kinesisStream": "s"{more}}}]}}"#)
+    }
+
+    #[test]
+    fn the_shipped_file_is_understood() {
+        let settings = parse(include_str!("../../../config/agent.json")).unwrap();
+        assert_eq!(settings.flows.iter().map(|flow| flow.stream.as_str()).collect::<Vec<_>>(), ["web-access-log"]);
     }
 
     #[test]
@@ -235,7 +243,7 @@ mod tests {
 
     #[test]
     fn keys_that_would_change_what_is_sent_are_refused_until_they_work() {
-        let found = problems(&one_flow(r#", "dataProcessingOptions": [{"optionName": "LOGTOJSON"}], "skipHeaderLines": 1"#));
+        let found = problems(&one_flow(r#", "multiLineStartPattern": "^a", "skipHeaderLines": 1"#));
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|problem| problem.contains("not supported yet")), "{found:?}");
         assert!(parse(&one_flow(r#", "multiLineStartPattern": "", "skipHeaderLines": "0""#)).is_ok());

@@ -144,18 +144,27 @@ impl<'a> Fields<'a> {
         } else {
             "not supported yet; remove it if the flow can do without"
         };
-        let problem = Problem { key: format!("{}{key}", self.place), value: Some("set".to_owned()), remedy: remedy.to_owned() };
-        self.problems.push(problem);
+        self.problem_at(key, Some("set".to_owned()), remedy);
+    }
+
+    /// The fields of an object inside this one, such as an option of a flow.
+    pub(super) fn nested<'b>(&'b mut self, object: &'b Map<String, Value>, place: &str) -> Fields<'b> {
+        Fields { object, place: format!("{}{place}.", self.place), problems: &mut *self.problems }
+    }
+
+    /// Notes a problem with a value that is no field of its own.
+    pub(super) fn problem_at(&mut self, place: &str, value: Option<String>, remedy: &str) {
+        self.problems.push(Problem { key: format!("{}{place}", self.place), value, remedy: remedy.to_owned() });
     }
 
     /// Notes that a key's value, or its absence, is a problem.
     pub(super) fn problem(&mut self, key: &str, remedy: &str) {
-        let value = self.value(key).map(ToString::to_string);
-        self.problems.push(Problem { key: format!("{}{key}", self.place), value, remedy: remedy.to_owned() });
+        self.problem_at(key, self.value(key).map(ToString::to_string), remedy);
     }
 }
 
-fn plain_text(value: &Value) -> String {
+/// Text as it is; numbers and truth values as they are written.
+pub(super) fn plain_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

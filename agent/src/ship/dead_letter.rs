@@ -1,7 +1,8 @@
 //! Records the destination will never accept, kept with their position so that nothing is lost in silence.
 //!
 //! One JSON object a line: `{"flow": .., "file": .., "offset": .., "length": .., "reason": .., "data_base64": ..}`,
-//! where `offset` is the record's start in the file. Several flows append to one file.
+//! where `offset` and `length` are the record's place in the file, and the data is what would have been sent. Several
+//! flows append to one file.
 
 use std::{
     fs::OpenOptions,
@@ -25,22 +26,25 @@ impl DeadLetters {
         Self { path }
     }
 
-    /// Appends a record and waits until it is on the disk: it will not be read again.
+    /// Appends records of one file and waits until they are on the disk: they will not be read again.
     ///
     /// # Errors
-    /// When it cannot be written; the record must not count as settled then.
-    pub(super) fn write(&self, flow: &str, file: &str, record: &Record, reason: &str) -> io::Result<()> {
-        let length = record.data.len() as u64;
-        let line = json!({
-            "flow": flow,
-            "file": file,
-            "offset": record.end.saturating_sub(length),
-            "length": length,
-            "reason": reason,
-            "data_base64": BASE64_STANDARD.encode(&record.data),
-        });
+    /// When they cannot be written; none of them may count as settled then.
+    pub(super) fn write(&self, flow: &str, file: &str, records: &[Record], reason: &str) -> io::Result<()> {
+        let letter = |record: &Record| {
+            let line = json!({
+                "flow": flow,
+                "file": file,
+                "offset": record.start(),
+                "length": record.line_bytes,
+                "reason": reason,
+                "data_base64": BASE64_STANDARD.encode(&record.data),
+            });
+            format!("{line}\n")
+        };
+        let letters: String = records.iter().map(letter).collect();
         let mut out = OpenOptions::new().create(true).append(true).open(&self.path)?;
-        out.write_all(format!("{line}\n").as_bytes())?;
+        out.write_all(letters.as_bytes())?;
         out.sync_data()
     }
 }

@@ -11,6 +11,7 @@
 
 mod backoff;
 mod dead_letter;
+mod rejected;
 mod shipment;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 pub(crate) use self::dead_letter::DeadLetters;
-use self::shipment::{Settled, Shipment};
+use self::{
+    rejected::Rejected,
+    shipment::{Settled, Shipment},
+};
 use crate::{
     batcher::{Batch, Batcher},
     checkpoint::{
@@ -66,6 +70,8 @@ pub(crate) struct Shipper<D> {
     positions: Positions,
     checkpoint: Checkpoint,
     dead_letters: DeadLetters,
+    /// Lines on their way to the dead letters; nothing is taken from the tailer until they are there.
+    rejected: Option<Rejected>,
     counters: Arc<Counters>,
     /// One for each cause, in the order of [`Cause::ALL`].
     complaints: [RateLimit; Cause::ALL.len()],
@@ -108,6 +114,7 @@ impl<D: Destination> Shipper<D> {
             positions,
             checkpoint: Checkpoint { store, synced: Instant::now(), is_behind: false, complaints: RateLimit::default() },
             dead_letters,
+            rejected: None,
             counters,
             complaints: Default::default(),
         }
@@ -125,12 +132,13 @@ impl<D: Destination> Shipper<D> {
     ) -> Result<(), CheckpointError> {
         let (mut is_open, mut deadline) = (true, None);
         while is_open || !self.unsettled.is_empty() {
+            self.put_rejected_aside(Instant::now()).await;
             self.save_changes().await;
             self.start_requests(Instant::now());
             let wake = self.next_wake().into_iter().chain(deadline).min();
             // Every branch may be cancelled: a channel's and a set's wait lose nothing, the others hold nothing.
             tokio::select! {
-                news = incoming.recv(), if is_open && self.ready.is_empty() => match news {
+                news = incoming.recv(), if is_open && self.ready.is_empty() && self.rejected.is_none() => match news {
                     Some(news) => self.take(news),
                     None => {
                         is_open = false;
@@ -154,6 +162,8 @@ impl<D: Destination> Shipper<D> {
             FromTailer::File { id, facts, position } => self.positions.learn(id, facts, position),
             FromTailer::Baseline => self.positions.baseline(),
             FromTailer::Done(id) => self.positions.done(id),
+            FromTailer::Rejected(records) => self.rejected = Some(Rejected::new(records, Instant::now())),
+            FromTailer::Passed { id, end } => self.positions.passed(id, end),
             FromTailer::Records(records) => {
                 self.positions.received(&records);
                 let now = Instant::now(); // once for the chunk
@@ -208,7 +218,8 @@ impl<D: Destination> Shipper<D> {
         let sync = self.checkpoint.is_behind.then_some(self.checkpoint.synced + SYNC_PERIOD);
         // While batches wait, the open one may as well fill.
         let linger = self.batcher.deadline().filter(|_| self.ready.is_empty());
-        retry.into_iter().chain(sync).chain(linger).min()
+        let rejected = self.rejected.as_ref().map(|rejected| rejected.attempt_at);
+        retry.into_iter().chain(sync).chain(linger).chain(rejected).min()
     }
 
     async fn on_time(&mut self, now: Instant) {
@@ -253,7 +264,8 @@ impl<D: Destination> Shipper<D> {
     async fn put_aside(&mut self, shipment: &mut Shipment, record: crate::record::Record, reason: String) {
         let (letters, flow, copy) = (self.dead_letters.clone(), self.settings.id.clone(), record.clone());
         let name = self.positions.name(record.file).to_owned();
-        let written = tokio::task::spawn_blocking(move || letters.write(&flow, &name, &copy, &reason)).await;
+        let written =
+            tokio::task::spawn_blocking(move || letters.write(&flow, &name, std::slice::from_ref(&copy), &reason)).await;
         match written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
             Ok(()) => self.counters.records_refused.add(1),
             Err(error) => {

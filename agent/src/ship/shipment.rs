@@ -124,7 +124,8 @@ mod tests {
     use crate::record::{FileId, PartitionKey};
 
     fn shipment(count: u64) -> Shipment {
-        let record = |end| Record { data: Bytes::from_static(b"x\n"), key: PartitionKey::Random(1), file: FileId(0), end };
+        let record =
+            |end| Record { data: Bytes::from_static(b"x\n"), key: PartitionKey::Random(1), file: FileId(0), end, line_bytes: 2 };
         Shipment::new(0, Tickets::default(), (1..=count).map(record).collect())
     }
 

@@ -26,8 +26,13 @@ fn news(count: u64) -> Vec<FromTailer> {
     let node = Node { device: 1, inode: 2 };
     let facts =
         FileFacts { name: "a.log".to_owned(), node, fingerprint: Fingerprint::default(), rotated: false, copied_to: None };
-    let record =
-        |line| Record { data: line_bytes(line), key: PartitionKey::Random(line as u32), file: FileId(0), end: 9 * (line + 1) };
+    let record = |line| Record {
+        data: line_bytes(line),
+        key: PartitionKey::Random(line as u32),
+        file: FileId(0),
+        end: 9 * (line + 1),
+        line_bytes: 9,
+    };
     let records: Vec<Record> = (0..count).map(record).collect();
     let chunks = records.chunks(70).map(|chunk| FromTailer::Records(chunk.to_vec()));
     [FromTailer::File { id: FileId(0), facts, position: 0 }, FromTailer::Baseline].into_iter().chain(chunks).collect()
@@ -39,7 +44,11 @@ fn line_bytes(line: u64) -> Bytes {
 
 /// Ships the news to a server with batches of ten records; `stop` is given at once when `stopped`.
 async fn ship(server: &FakeKinesis, news: Vec<FromTailer>, stopped: bool) -> Outcome {
-    let folder: TempDir = tempfile::tempdir().unwrap();
+    ship_in(&tempfile::tempdir().unwrap(), server, news, stopped).await
+}
+
+/// The same with a state directory of the test's.
+async fn ship_in(folder: &TempDir, server: &FakeKinesis, news: Vec<FromTailer>, stopped: bool) -> Outcome {
     let directory = StateDirectory::open(folder.path()).unwrap();
     let settings = flow(folder.path(), "a.log", r#", "maxBufferSizeRecords": 10"#);
     let (store, counters) = (directory.store(&settings.id), Arc::new(Counters::default()));
@@ -181,4 +190,35 @@ async fn what_is_accepted_is_saved_before_the_next_request_leaves() {
     drop(sender);
     shipping.await.unwrap().unwrap();
     assert_eq!(server.accepted_lines(), lines(400));
+}
+
+/// News about three lines; the middle one is for the dead letters, and after the last one nothing needs sending.
+fn news_with_a_reject() -> Vec<FromTailer> {
+    let mut news = news(3);
+    let Some(FromTailer::Records(mut records)) = news.pop() else { panic!("records come last") };
+    let rejected = vec![records.remove(1)];
+    let passed = FromTailer::Passed { id: FileId(0), end: 40 };
+    news.extend([FromTailer::Rejected(rejected), FromTailer::Records(records), passed]);
+    news
+}
+
+#[tokio::test]
+async fn a_rejected_line_goes_to_the_dead_letters_and_the_position_passes_it() {
+    let server = FakeKinesis::accepting().await;
+    let outcome = ship(&server, news_with_a_reject(), false).await;
+    assert_eq!(server.accepted_lines(), [line_bytes(0), line_bytes(2)]);
+    assert_eq!(offset(&outcome), 40);
+    let letter: Value = serde_json::from_str(outcome.dead_letters.trim_end()).unwrap();
+    assert_eq!((letter["offset"].as_u64(), letter["length"].as_u64()), (Some(9), Some(9)));
+    assert_eq!(letter["data_base64"], "MDAwMDAwMDEK");
+}
+
+#[tokio::test]
+async fn nothing_behind_a_rejected_line_is_sent_before_it_is_written() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
+    // A directory in the place of the dead-letter file: it cannot be written.
+    std::fs::create_dir(folder.path().join("dead-letter.jsonl")).unwrap();
+    let outcome = ship_in(&folder, &server, news_with_a_reject(), true).await;
+    assert_eq!(server.accepted().len(), 0);
+    assert_eq!(offset(&outcome), 0);
 }

@@ -128,7 +128,7 @@ impl LineBuffer {
 }
 
 /// The bytes with the last one replaced by `\n`, as the Java agent truncates.
-fn ended(bytes: &[u8]) -> Bytes {
+pub(super) fn ended(bytes: &[u8]) -> Bytes {
     let mut bytes = bytes.to_vec();
     if let Some(last) = bytes.last_mut() {
         *last = b'\n';

@@ -1,7 +1,7 @@
 //! The tailer: the only code that touches log files.
 //!
 //! ```text
-//! directory ─▶ discovery ─▶ changes ─▶ file ─▶ line_buffer ─▶ records
+//! directory ─▶ discovery ─▶ changes ─▶ file ─▶ line_buffer ─▶ records, through the flow's converters if it has any
 //!  (look)       (decide)     (apply)   (read)     (split)
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! decided by [`discovery`], which is pure, and carried out in [`changes`].
 
 mod changes;
+mod convert;
 mod directory;
 mod discovery;
 mod file;
@@ -31,6 +32,7 @@ use tracing::{debug, info, warn};
 pub(crate) use self::file::READ_BYTES;
 use self::{
     changes::VerifiedCopy,
+    convert::Misses,
     directory::Directory,
     file::{Outcome, TailedFile},
     line_buffer::Line,
@@ -40,7 +42,7 @@ use crate::{
     counters::Counters,
     rate_limit::RateLimit,
     record::{self, FileFacts, FileId, FromTailer, Node, PartitionKey, Record},
-    settings::FlowSettings,
+    settings::{FlowSettings, PartitionKeyOption},
 };
 
 /// Records handed on at once: bounds the memory of a chunk of very short lines.
@@ -78,6 +80,7 @@ pub(crate) struct Tailer<S> {
     lines: Vec<Line>,
     counters: Arc<Counters>,
     troubles: RateLimit,
+    misses: Misses,
     is_closed: bool,
     sink: S,
 }
@@ -99,6 +102,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             lines: Vec::new(),
             counters,
             troubles: RateLimit::default(),
+            misses: Misses::default(),
             is_closed: false,
             sink,
         };
@@ -190,16 +194,18 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         self.counters.records_parsed.add(self.lines.len() as u64);
         self.counters.bytes_parsed.add(bytes as u64);
         let mut lines = std::mem::take(&mut self.lines);
-        let mut left =
-            lines.drain(..).map(|Line { data, end }| Record { key: PartitionKey::of(&data, option), data, file: id, end });
-        loop {
-            let chunk: Vec<Record> = left.by_ref().take(CHUNK_RECORDS).collect();
-            if chunk.is_empty() {
-                break;
+        if let Some(transform) = self.settings.transform.clone() {
+            self.convert(id, lines.drain(..), &transform, now);
+        } else {
+            let mut left = lines.drain(..).map(|line| record_of(line, id, option));
+            loop {
+                let chunk: Vec<Record> = left.by_ref().take(CHUNK_RECORDS).collect();
+                if chunk.is_empty() {
+                    break;
+                }
+                self.is_closed |= !(self.sink)(FromTailer::Records(chunk));
             }
-            self.is_closed |= !(self.sink)(FromTailer::Records(chunk));
         }
-        drop(left);
         self.lines = lines; // keeps its capacity
     }
 
@@ -281,4 +287,10 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             warn!(flow = self.settings.id, path = %path.display(), %error, suppressed, "cannot read; trying again");
         }
     }
+}
+
+/// A line as it is sent when nothing converts it.
+fn record_of(Line { data, end }: Line, file: FileId, option: PartitionKeyOption) -> Record {
+    let line_bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    Record { key: PartitionKey::of(&data, option), data, file, end, line_bytes }
 }

@@ -1,6 +1,7 @@
 //! The real tailer on real files, driven step by step: named cases, and random histories against a model.
 
 mod cases;
+mod conversion;
 mod model;
 
 use std::{
@@ -37,12 +38,19 @@ struct Running {
     positions: Positions,
     /// Arrived, not acknowledged.
     waiting: Vec<Record>,
+    /// Meant for the dead-letter file.
+    put_aside: Vec<Record>,
 }
 
 impl World {
     fn new(pattern: &str, position: &str) -> Self {
+        Self::with(pattern, position, "")
+    }
+
+    /// A world whose flow has more settings.
+    fn with(pattern: &str, position: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = flow(folder.path(), pattern, &format!(r#", "initialPosition": "{position}""#));
+        let settings = flow(folder.path(), pattern, &format!(r#", "initialPosition": "{position}"{more}"#));
         Self { folder, settings, now: Instant::now(), running: None, saved: None, delivered: Vec::new() }
     }
 
@@ -76,7 +84,7 @@ impl World {
         });
         let tailer = Tailer::new(self.settings.clone(), self.saved.as_ref(), Arc::default(), self.now, sink);
         let positions = Positions::new(self.settings.id.clone(), self.saved.is_some());
-        self.running = Some(Running { tailer, inbox, positions, waiting: Vec::new() });
+        self.running = Some(Running { tailer, inbox, positions, waiting: Vec::new(), put_aside: Vec::new() });
     }
 
     /// Reads all there is; nothing is acknowledged.
@@ -148,6 +156,8 @@ impl Running {
                     self.positions.received(&records);
                     self.waiting.extend(records);
                 }
+                FromTailer::Rejected(records) => self.put_aside.extend(records),
+                FromTailer::Passed { id, end } => self.positions.passed(id, end),
             }
         }
     }
