@@ -7,19 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::*;
-
-const ALL: [&str; 10] = [
-    "request_time",
-    "client_ip",
-    "client_hostname",
-    "server_ip",
-    "request",
-    "http_method",
-    "status",
-    "size",
-    "userAgent",
-    "referer",
-];
+use crate::program::LOG_COLUMNS;
 
 fn data(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/data/apache-json").join(name);
@@ -41,7 +29,7 @@ fn text(batch: &RecordBatch, column: &str, row: usize) -> String {
 
 #[test]
 fn every_nasty_line_decodes_to_what_was_sent() {
-    let rows = decode(&ALL, RowTime::Event, &data("nasty.log"));
+    let rows = decode(&LOG_COLUMNS, RowTime::Event, &data("nasty.log"));
     let expected = data("nasty.expected.jsonl");
     let expected: Vec<Value> = expected
         .split(|byte| *byte == b'\n')
@@ -50,7 +38,7 @@ fn every_nasty_line_decodes_to_what_was_sent() {
         .collect();
     assert_eq!((rows.batch.num_rows(), rows.counts.bad), (217, 0));
     for (row, case) in expected.iter().enumerate() {
-        for column in ALL {
+        for column in LOG_COLUMNS {
             assert_eq!(text(&rows.batch, column, row), case["fields"][column].as_str().unwrap(), "{} {column}", case["id"]);
         }
     }
@@ -61,8 +49,8 @@ fn every_nasty_line_decodes_to_what_was_sent() {
 #[test]
 fn projection_changes_no_value() {
     let log = data("nasty.log");
-    let whole = decode(&ALL, RowTime::Event, &log);
-    for column in ALL {
+    let whole = decode(&LOG_COLUMNS, RowTime::Event, &log);
+    for column in LOG_COLUMNS {
         let alone = decode(&[column], RowTime::Event, &log);
         assert_eq!(alone.counts, whole.counts, "{column}");
         for row in 0..217 {
