@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
-    /// Groups held in open windows; beyond it the oldest windows close early. About 200 bytes each
+    /// Groups held in open windows; beyond it the oldest windows close early
     #[arg(long, value_name = "COUNT", default_value_t = 5_000_000)]
     max_groups: usize,
 }

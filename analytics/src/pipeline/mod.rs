@@ -129,10 +129,14 @@ fn worker_count() -> usize {
 }
 
 fn state_bound(settings: &Settings) {
+    // An estimate for a key of an address's length and one count, with room to spare; not a measurement.
     const GROUP_BYTES: usize = 200;
     const KEPT_FOR_READERS_MIB: usize = 200;
     let mib = settings.max_groups.saturating_mul(GROUP_BYTES) / (1024 * 1024) + KEPT_FOR_READERS_MIB;
-    info!(max_groups = settings.max_groups, "state is bounded at about {mib} MiB; --max-groups changes it");
+    info!(
+        max_groups = settings.max_groups,
+        "state is bounded by groups, estimated at {mib} MiB at most; --max-groups changes it"
+    );
 }
 
 /// Listeners for live readers.
