@@ -10,9 +10,19 @@ use std::{
 use anyhow::{Context, Result};
 use flate2::read::GzDecoder;
 
+/// A file or folder of this repository.
+///
+/// Cargo tells a test at run time where its package is. The place known when it was built may be another clone, gone
+/// by now, that shares the build folder.
+pub fn repository(path: &str) -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let root = package.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.unwrap_or(Path::new("..")).join(path)
+}
+
 /// A file of `tests/data/apache-json`; its README says what each one is.
 pub fn apache_json(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/apache-json").join(file)
+    repository("tests/data/apache-json").join(file)
 }
 
 /// The 41,294 lines of `access.log.gz` in the order Apache wrote them, each without its newline.

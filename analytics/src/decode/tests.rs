@@ -1,7 +1,5 @@
 //! The decoder against lines that a real Apache wrote.
 
-use std::path::PathBuf;
-
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
 use serde_json::Value;
@@ -10,7 +8,7 @@ use super::*;
 use crate::program::LOG_COLUMNS;
 
 fn data(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/data/apache-json").join(name);
+    let path = ::tests::data::apache_json(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

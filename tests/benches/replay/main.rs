@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use tests::binaries;
 use tests::generator::Generator;
+use tests::{binaries, data};
 
 const DEFAULT_LINES: u64 = 5_000_000;
 const DEFAULT_ROUNDS: usize = 3;
@@ -73,7 +73,7 @@ fn write_log(path: &Path, lines: u64) -> Result<()> {
 }
 
 fn contenders(log: &Path, folder: &Path) -> Result<Vec<Contender>> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/replay");
+    let here = data::repository("tests/benches/replay");
     let text = |path: PathBuf| path.display().to_string();
     let (log, csv) = (log.display().to_string(), text(folder.join("out.csv")));
     let analytics = text(binaries::path("analytics")?);
