@@ -19,7 +19,7 @@ use crate::{
         store::{StateDirectory, Store},
     },
     counters::Counters,
-    destination::{Kinesis, client},
+    destination::{AROUND_RECORD, Kinesis, client},
     record,
     record::Record,
     settings::{FlowSettings, Settings},
@@ -170,8 +170,8 @@ fn memory_bound(flow: &FlowSettings) -> usize {
     let chunks = (queued_chunks(flow) + 2) * chunk;
     // The open batch and the one that waits for a place.
     let waiting = 2 * flow.batch.max_bytes;
-    // The records, their base64 and the body that holds it.
-    let sending = REQUESTS * flow.batch.max_bytes * (3 + 4 + 4) / 3;
+    // The records, and the body with their base64 and the JSON around it.
+    let sending = REQUESTS * (flow.batch.max_bytes * (3 + 4) / 3 + flow.batch.max_records * AROUND_RECORD);
     chunks + waiting + sending + READ_BYTES.max(line)
 }
 

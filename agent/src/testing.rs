@@ -74,14 +74,7 @@ impl FakeKinesis {
     }
 
     pub(crate) fn client(&self) -> Client {
-        let config = aws_sdk_kinesis::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(self.endpoint())
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .build();
-        Client::from_conf(config)
+        client(&self.endpoint())
     }
 
     /// Records that were accepted, in the order they arrived.
@@ -107,6 +100,18 @@ impl FakeKinesis {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
+}
+
+/// A client with credentials of its own.
+pub(crate) fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
 }
 
 async fn answer(State(shared): State<Arc<Mutex<Shared>>>, body: Bytes) -> impl IntoResponse {

@@ -8,11 +8,15 @@ use aws_sdk_kinesis::{
     config::{http::HttpResponse, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata as _, SdkError},
     operation::put_records::PutRecordsError,
-    primitives::Blob,
-    types::{PutRecordsRequestEntry, PutRecordsResultEntry},
+    types::PutRecordsResultEntry,
 };
+use bytes::Bytes;
 
-use super::{Cause, Destination, Failure};
+use super::{
+    Cause, Destination, Failure,
+    body::{Buffers, Layout},
+    payload::Payload,
+};
 use crate::{record::Record, settings::Settings};
 
 /// Longest time for one request, its upload included; then its outcome counts as unknown and it is sent again.
@@ -42,20 +46,26 @@ pub(crate) async fn client(settings: &Settings) -> Result<Client> {
 pub(crate) struct Kinesis {
     client: Client,
     stream: String,
+    layout: Layout,
+    buffers: Buffers,
 }
 
 impl Kinesis {
     pub(crate) fn new(client: Client, stream: String) -> Self {
-        Self { client, stream }
+        Self { client, layout: Layout::put_records("StreamName", &stream), stream, buffers: Buffers::default() }
     }
 }
 
 impl Destination for Kinesis {
     async fn send(&self, records: &[Record]) -> Result<Vec<Option<Failure>>, Failure> {
-        let entries = records.iter().map(entry).collect::<Result<Vec<_>, _>>();
-        let entries = entries.map_err(|error| Failure { cause: Cause::Refused, message: error.to_string() })?;
-        let request = self.client.put_records().stream_name(&self.stream).set_records(Some(entries));
-        let answer = request.send().await.map_err(|error| call_failure(&error))?;
+        let mut body = self.buffers.take();
+        self.layout.write(records, &mut body);
+        let body = Bytes::from(body);
+        // The records are in the body that replaces the SDK's.
+        let request = self.client.put_records().stream_name(&self.stream).set_records(Some(Vec::new()));
+        let answer = request.customize().interceptor(Payload::new(body.clone())).send().await;
+        self.buffers.give_back(body);
+        let answer = answer.map_err(|error| call_failure(&error))?;
         let outcomes: Vec<_> = answer.records().iter().map(record_failure).collect();
         if outcomes.len() != records.len() {
             let message = format!("the answer has {} results for {} records", outcomes.len(), records.len());
@@ -63,11 +73,6 @@ impl Destination for Kinesis {
         }
         Ok(outcomes)
     }
-}
-
-fn entry(record: &Record) -> Result<PutRecordsRequestEntry, impl Error> {
-    let data = Blob::from_maybe_shared(record.data.clone());
-    PutRecordsRequestEntry::builder().data(data).partition_key(record.key.to_string()).build()
 }
 
 fn record_failure(result: &PutRecordsResultEntry) -> Option<Failure> {

@@ -3,11 +3,16 @@
 //! A destination sends one request and says what became of each record. It never retries: the shipper does, because
 //! only it knows what else is on its way.
 
+mod body;
 mod kinesis;
+mod payload;
 
 use std::fmt;
 
-pub(crate) use self::kinesis::{Kinesis, client};
+pub(crate) use self::{
+    body::AROUND_RECORD,
+    kinesis::{Kinesis, client},
+};
 use crate::record::Record;
 
 /// Sends batches.
