@@ -16,6 +16,12 @@ pub(super) const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// Bytes in one PutRecords request, keys included. The Java agent's limit; the service takes 10 MiB.
 const MAX_REQUEST_BYTES: i64 = 5 * 1024 * 1024;
 
+/// Shortest wait of a line for its request to fill. The Java agent starts at [`JAVA_MIN_AGE`].
+const MIN_AGE_MILLIS: i64 = 10;
+
+/// Below it the Java agent refuses to start.
+pub(super) const JAVA_MIN_AGE: Duration = Duration::from_secs(1);
+
 /// One flow: the files of a pattern to one destination.
 #[derive(Debug, Clone)]
 pub struct FlowSettings {
@@ -89,7 +95,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     let batch = BatchLimits {
         max_records: fields.size("maxBufferSizeRecords", 500, 1..=500),
         max_bytes: fields.size("maxBufferSizeBytes", MAX_REQUEST_BYTES, 1..=MAX_REQUEST_BYTES),
-        max_age: fields.millis("maxBufferAgeMillis", 60_000, 1_000..=900_000),
+        max_age: fields.millis("maxBufferAgeMillis", 60_000, MIN_AGE_MILLIS..=900_000),
     };
     let retry = RetryLimits {
         initial: fields.millis("retryInitialBackoffMillis", 100, 0..=DAY_MILLIS),

@@ -117,6 +117,10 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
         settings.warnings.extend(keys::warnings(flow, &place, keys::FLOW));
         settings.warnings.extend(options::warnings(flow, &place));
         let Some(read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
+        if read.batch.max_age < flow::JAVA_MIN_AGE {
+            let warning = "maxBufferAgeMillis is below 1000: right for this agent, but the Java agent does not start with it";
+            settings.warnings.push(format!("{place}{warning}"));
+        }
         if !ids.insert(read.id.clone()) {
             let remedy = format!("Duplicate flow: {}", read.id);
             problems.push(Problem { key: format!("flows[{index}]"), value: Some("there twice".to_owned()), remedy });
@@ -213,20 +217,27 @@ mod tests {
     fn all_problems_are_reported_together_with_key_value_and_range() {
         let found = problems(
             r#"{"shutdownTimeoutMillis": "soon", "flows": [
-                {"filePattern": "/l/a.log", "kinesisStream": "s", "maxBufferAgeMillis": 10, "partitionKeyOption": "random"},
+                {"filePattern": "/l/a.log", "kinesisStream": "s", "maxBufferAgeMillis": 9, "partitionKeyOption": "random"},
                 {"kinesisStream": "s"}, {"filePattern": "/l/b"}, 7]}"#,
         );
         assert_eq!(
             found,
             [
                 r#"shutdownTimeoutMillis is "soon": allowed is a whole number from 0 to 86400000"#,
-                "flows[0].maxBufferAgeMillis is 10: allowed is a whole number from 1000 to 900000",
+                "flows[0].maxBufferAgeMillis is 9: allowed is a whole number from 10 to 900000",
                 r#"flows[0].partitionKeyOption is "random": allowed are RANDOM, DETERMINISTIC"#,
                 "flows[1].filePattern is missing: a flow needs the files to read, such as /var/log/app.log*",
                 "flows[2].kinesisStream is missing: a flow needs the name of a Kinesis stream",
                 "flows[3] is 7: a flow is an object with filePattern and kinesisStream",
             ]
         );
+    }
+
+    #[test]
+    fn a_buffer_age_the_java_agent_would_refuse_is_taken_with_a_warning() {
+        let settings = parse(&one_flow(r#", "maxBufferAgeMillis": 10"#)).unwrap();
+        assert_eq!(settings.flows[0].batch.max_age, Duration::from_millis(10));
+        assert!(settings.warnings[0].starts_with("flows[0].maxBufferAgeMillis is below 1000"), "{:?}", settings.warnings);
     }
 
     #[test]
