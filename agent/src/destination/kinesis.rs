@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::{
     Cause, Destination, Failure,
+    answer::{PUT_RECORDS, Transport},
     body::{Buffers, Layout},
     payload::Payload,
 };
@@ -48,11 +49,13 @@ pub(crate) struct Kinesis {
     stream: String,
     layout: Layout,
     buffers: Buffers,
+    transport: Transport,
 }
 
 impl Kinesis {
     pub(crate) fn new(client: Client, stream: String) -> Self {
-        Self { client, layout: Layout::put_records("StreamName", &stream), stream, buffers: Buffers::default() }
+        let (layout, buffers) = (Layout::put_records("StreamName", &stream), Buffers::default());
+        Self { client, layout, stream, buffers, transport: Transport::default() }
     }
 }
 
@@ -61,12 +64,19 @@ impl Destination for Kinesis {
         let mut body = self.buffers.take();
         self.layout.write(records, &mut body);
         let body = Bytes::from(body);
+        let (http, accepted) = self.transport.watched(&PUT_RECORDS);
         // The records are in the body that replaces the SDK's.
         let request = self.client.put_records().stream_name(&self.stream).set_records(Some(Vec::new()));
-        let answer = request.customize().interceptor(Payload::new(body.clone())).send().await;
+        let request = request.customize().interceptor(Payload::new(body.clone(), &self.transport));
+        let mut own = aws_sdk_kinesis::Config::builder();
+        own.set_http_client(http);
+        let answer = request.config_override(own).send().await;
         self.buffers.give_back(body);
         let answer = answer.map_err(|error| call_failure(&error))?;
-        let outcomes: Vec<_> = answer.records().iter().map(record_failure).collect();
+        let outcomes: Vec<_> = match accepted.count() {
+            Some(count) => vec![None; count],
+            None => answer.records().iter().map(record_failure).collect(),
+        };
         if outcomes.len() != records.len() {
             let message = format!("the answer has {} results for {} records", outcomes.len(), records.len());
             return Err(Failure { cause: Cause::Unavailable, message });

@@ -3,6 +3,7 @@
 //! A destination sends one request and says what became of each record. It never retries: the shipper does, because
 //! only it knows what else is on its way.
 
+mod answer;
 mod body;
 mod kinesis;
 mod payload;

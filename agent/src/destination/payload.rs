@@ -15,14 +15,19 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use bytes::Bytes;
 
+use super::answer::Transport;
+
 /// Replaces the body the SDK wrote.
 #[derive(Debug)]
-pub(crate) struct Payload(Bytes);
+pub(crate) struct Payload {
+    body: Bytes,
+    transport: Transport,
+}
 
 impl Payload {
-    /// The body to send.
-    pub(crate) fn new(body: Bytes) -> Self {
-        Self(body)
+    /// The body to send. The request shows its HTTP client to `transport`.
+    pub(crate) fn new(body: Bytes, transport: &Transport) -> Self {
+        Self { body, transport: transport.clone() }
     }
 }
 
@@ -34,13 +39,14 @@ impl Intercept for Payload {
     fn modify_before_signing(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
+        components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.transport.learn(components);
         let request = context.request_mut();
-        request.headers_mut().insert("content-length", self.0.len().to_string());
-        *request.body_mut() = SdkBody::from(self.0.clone());
-        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(sha256_hex(&self.0)));
+        request.headers_mut().insert("content-length", self.body.len().to_string());
+        *request.body_mut() = SdkBody::from(self.body.clone());
+        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(sha256_hex(&self.body)));
         Ok(())
     }
 }
@@ -111,7 +117,7 @@ mod tests {
         let endpoint = server(seen.clone()).await;
         let body = Bytes::from_static(br#"{"StreamName":"other","Records":[{"Data":"YQ==","PartitionKey":"1"}]}"#);
         let request = testing::client(&endpoint).put_records().stream_name("s");
-        request.customize().interceptor(Payload::new(body.clone())).send().await.unwrap();
+        request.customize().interceptor(Payload::new(body.clone(), &Transport::default())).send().await.unwrap();
         let (headers, received) = seen.lock().unwrap().take().unwrap();
         assert_eq!(received, body);
         assert_eq!(headers["content-length"], body.len().to_string().as_str());
