@@ -1,7 +1,7 @@
 //! Reads and writes checkpoints, and keeps a second agent away from them.
 //!
 //! A checkpoint is written to a temporary file that then takes the old one's name, so a reader sees one or the
-//! other whole. Without a sync this survives the end of the process but not of the machine; with it, both.
+//! other whole. It is synced, so it survives the end of the machine. What [`Recent`] holds survives the end of the process.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,7 +11,10 @@ use std::{
 
 use md5::{Digest as _, Md5};
 
-use super::state::{FlowState, VERSION};
+use super::{
+    recent::{self, Recent},
+    state::{FlowState, VERSION},
+};
 
 /// Why checkpoints cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -102,15 +105,6 @@ fn file_name(flow: &str) -> String {
     format!("{readable}.{:08x}.json", hash >> 96)
 }
 
-/// Whether a checkpoint must outlive a power failure or only the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// The process.
-    Process,
-    /// The machine: written through to the disk.
-    Machine,
-}
-
 /// One flow's checkpoint file.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -130,7 +124,10 @@ impl Store {
             Err(source) => return Err(CheckpointError::Read { path: self.path.clone(), source }),
         };
         let corrupt = |reason| CheckpointError::Corrupt { path: self.path.clone(), reason };
-        let state: FlowState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
+        let mut state: FlowState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
+        if let Some(newer) = recent::load(&self.path, &text) {
+            state = newer;
+        }
         if state.version != VERSION {
             return Err(corrupt(format!("it has version {}, this agent writes {VERSION}", state.version)));
         }
@@ -140,26 +137,30 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Replaces the saved state.
+    /// Replaces the saved state and syncs it. What changes from now on may be saved more cheaply behind it.
     ///
     /// # Errors
     /// When it cannot be written; the old one is still there then.
-    pub(crate) fn save(&self, state: &FlowState, durability: Durability) -> Result<(), CheckpointError> {
-        self.replace(state, durability).map_err(|source| CheckpointError::Save { path: self.path.clone(), source })
+    pub(crate) fn save(&self, state: &FlowState) -> Result<Recent, CheckpointError> {
+        self.replace(state).map_err(|source| self.failed(source))
     }
 
-    fn replace(&self, state: &FlowState, durability: Durability) -> io::Result<()> {
+    /// Why a state could not be saved.
+    pub(crate) fn failed(&self, source: io::Error) -> CheckpointError {
+        CheckpointError::Save { path: self.path.clone(), source }
+    }
+
+    fn replace(&self, state: &FlowState) -> io::Result<Recent> {
         let temporary = self.path.with_extension("json.new");
+        let content = serde_json::to_vec(state)?;
         let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(state)?)?;
-        if durability == Durability::Machine {
-            file.sync_data()?;
-        }
+        file.write_all(&content)?;
+        file.sync_data()?;
         fs::rename(&temporary, &self.path)?;
-        if let (Durability::Machine, Some(directory)) = (durability, self.path.parent()) {
+        if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?; // the new name must survive too
         }
-        Ok(())
+        Recent::begin(&self.path, &content)
     }
 }
 
@@ -179,10 +180,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = StateDirectory::open(folder.path()).unwrap().store("kinesis:s:/l/a*");
         assert_eq!(store.load().unwrap(), None);
-        for durability in [Durability::Process, Durability::Machine] {
-            store.save(&state("kinesis:s:/l/a*"), durability).unwrap();
-            assert_eq!(store.load().unwrap(), Some(state("kinesis:s:/l/a*")));
-        }
+        let mut recent = store.save(&state("kinesis:s:/l/a*")).unwrap();
+        assert_eq!(store.load().unwrap(), Some(state("kinesis:s:/l/a*")));
+        let mut newer = state("kinesis:s:/l/a*");
+        newer.files[0].offset += 1;
+        recent.save(&newer).unwrap();
+        assert_eq!(store.load().unwrap(), Some(newer));
     }
 
     #[test]
@@ -199,9 +202,9 @@ mod tests {
     fn another_flow_s_or_version_s_checkpoint_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = StateDirectory::open(folder.path()).unwrap().store("f");
-        store.save(&state("g"), Durability::Process).unwrap();
+        store.save(&state("g")).unwrap();
         assert!(store.load().unwrap_err().to_string().contains("belongs to flow g"));
-        store.save(&FlowState { version: 9, ..state("f") }, Durability::Process).unwrap();
+        store.save(&FlowState { version: 9, ..state("f") }).unwrap();
         assert!(store.load().unwrap_err().to_string().contains("version 9"));
     }
 

@@ -36,7 +36,8 @@ use crate::{
     batcher::{Batch, Batcher},
     checkpoint::{
         positions::Positions,
-        store::{CheckpointError, Durability, Store},
+        recent::Recent,
+        store::{CheckpointError, Store},
     },
     counters::Counters,
     destination::{Cause, Destination, Failure},
@@ -86,6 +87,8 @@ struct Answer {
 /// Where positions are saved, and when that was last made to survive a power failure.
 struct Checkpoint {
     store: Store,
+    /// Behind the last checkpoint that was synced in this run.
+    recent: Option<Recent>,
     synced: Instant,
     /// Something was saved since.
     is_behind: bool,
@@ -112,7 +115,13 @@ impl<D: Destination> Shipper<D> {
             next_sequence: 0,
             has_accepted: false,
             positions,
-            checkpoint: Checkpoint { store, synced: Instant::now(), is_behind: false, complaints: RateLimit::default() },
+            checkpoint: Checkpoint {
+                store,
+                recent: None,
+                synced: Instant::now(),
+                is_behind: false,
+                complaints: RateLimit::default(),
+            },
             dead_letters,
             rejected: None,
             counters,
@@ -227,7 +236,7 @@ impl<D: Destination> Shipper<D> {
             self.close_batch();
         }
         if self.checkpoint.is_behind && now >= self.checkpoint.synced + SYNC_PERIOD {
-            self.save(Durability::Machine).await;
+            self.save(true).await;
         }
     }
 
@@ -289,12 +298,21 @@ impl<D: Destination> Shipper<D> {
             return;
         }
         let is_due = self.checkpoint.synced.elapsed() >= SYNC_PERIOD;
-        self.save(if is_due { Durability::Machine } else { Durability::Process }).await;
+        self.save(is_due).await;
     }
 
     /// Saves; a failure is logged and the next change tries again.
-    async fn save(&mut self, durability: Durability) {
-        if let Err(error) = self.try_save(durability).await
+    async fn save(&mut self, sync: bool) {
+        let saved = match (&mut self.checkpoint.recent, sync) {
+            (Some(recent), false) => {
+                // Not on a thread of its own, which would cost more than writing a line to memory.
+                let saved = recent.save(&self.positions.take_state());
+                self.checkpoint.is_behind = true;
+                saved.map_err(|source| self.checkpoint.store.failed(source))
+            }
+            _ => self.sync().await,
+        };
+        if let Err(error) = saved
             && let Some(suppressed) = self.checkpoint.complaints.allow(Instant::now())
         {
             let error = anyhow::Error::from(error);
@@ -302,17 +320,15 @@ impl<D: Destination> Shipper<D> {
         }
     }
 
-    async fn try_save(&mut self, durability: Durability) -> Result<(), CheckpointError> {
+    /// Saves so that it survives a power failure.
+    async fn sync(&mut self) -> Result<(), CheckpointError> {
         let (store, state) = (self.checkpoint.store.clone(), self.positions.take_state());
         // Whether it succeeds or not: a broken disk is not asked more often than a working one.
-        if durability == Durability::Machine {
-            self.checkpoint.synced = Instant::now();
-        }
-        self.checkpoint.is_behind = durability == Durability::Process;
-        let saved = tokio::task::spawn_blocking(move || store.save(&state, durability)).await;
+        self.checkpoint.synced = Instant::now();
+        let saved = tokio::task::spawn_blocking(move || store.save(&state)).await;
         let saved = saved.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
-        self.checkpoint.is_behind |= saved.is_err();
-        saved
+        self.checkpoint.is_behind = saved.is_err();
+        saved.map(|recent| self.checkpoint.recent = Some(recent))
     }
 
     async fn finish(mut self) -> Result<(), CheckpointError> {
@@ -327,6 +343,6 @@ impl<D: Destination> Shipper<D> {
                 "not accepted in time; the next start sends it"
             );
         }
-        if self.positions.has_baseline() { self.try_save(Durability::Machine).await } else { Ok(()) }
+        if self.positions.has_baseline() { self.sync().await } else { Ok(()) }
     }
 }
