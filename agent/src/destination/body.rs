@@ -12,10 +12,10 @@
 
 use std::sync::Mutex;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::base64;
 use crate::record::Record;
 
 /// Bytes of JSON around a record's data: the names, the quotes, and room for an ordinary key.
@@ -44,13 +44,13 @@ impl Layout {
     /// Replaces `out` with a body of these records.
     pub(crate) fn write(&self, records: &[Record], out: &mut Vec<u8>) {
         out.clear();
-        let data: usize = records.iter().map(|record| base64_len(record.data.len())).sum();
+        let data: usize = records.iter().map(|record| base64::encoded_len(record.data.len())).sum();
         // Exact, because this stays allocated: doubling would keep twice of what is ever needed.
         out.reserve_exact(self.head.len() + data + records.len() * AROUND_RECORD);
         out.extend_from_slice(&self.head);
         for record in records {
             out.extend_from_slice(br#"{"Data":""#);
-            push_base64(&record.data, out);
+            base64::push(&record.data, out);
             if self.has_keys {
                 out.extend_from_slice(br#"","PartitionKey":""#);
                 record.key.write(out);
@@ -62,16 +62,6 @@ impl Layout {
         }
         out.extend_from_slice(b"]}");
     }
-}
-
-fn base64_len(bytes: usize) -> usize {
-    bytes.div_ceil(3) * 4
-}
-
-fn push_base64(data: &[u8], out: &mut Vec<u8>) {
-    let from = out.len();
-    out.resize(from + base64_len(data.len()), 0);
-    BASE64_STANDARD.encode_slice(data, &mut out[from..]).expect("the slice has the length of the result");
 }
 
 /// Buffers for bodies, used again and again: a fresh one of this size costs a page fault for every 4 KiB.

@@ -4,6 +4,7 @@
 //! only it knows what else is on its way.
 
 mod answer;
+mod base64;
 mod body;
 mod kinesis;
 mod payload;
