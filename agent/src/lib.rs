@@ -65,7 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run_until_signal(settings: Settings) -> Result<(), Failure> {
     settings.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;
         run(settings, stop).await?;
