@@ -109,7 +109,39 @@ impl HttpConnector for Watched<SharedHttpConnector> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
+    use bytes::Bytes;
+
     use super::*;
+    use crate::{
+        destination::payload::Payload,
+        testing::{FakeKinesis, Reply},
+    };
+
+    /// Sends two records, the second of which the server may not accept.
+    async fn send_two(server: &FakeKinesis, transport: &Transport) -> (PutRecordsOutput, Accepted) {
+        let body = r#"{"StreamName":"s","Records":[{"Data":"YQ==","PartitionKey":"1"},{"Data":"Yg==","PartitionKey":"2"}]}"#;
+        let (http, accepted) = transport.watched(&PUT_RECORDS);
+        let mut own = aws_sdk_kinesis::Config::builder();
+        own.set_http_client(http);
+        let request = server.client().put_records().stream_name("s").set_records(Some(Vec::new())).customize();
+        let payload = Payload::new(Bytes::from_static(body.as_bytes()), transport);
+        (request.interceptor(payload).config_override(own).send().await.unwrap(), accepted)
+    }
+
+    #[tokio::test]
+    async fn from_the_second_request_on_success_is_counted_and_failure_is_parsed() {
+        let mut replies = [true, true, false].into_iter();
+        let server = FakeKinesis::start(move |_| Reply::Each(vec![true, replies.next().unwrap()])).await;
+        let transport = Transport::default();
+        let (answer, accepted) = send_two(&server, &transport).await;
+        assert_eq!((answer.records().len(), accepted.count()), (2, None));
+        let (answer, accepted) = send_two(&server, &transport).await;
+        assert_eq!((answer.records().len(), accepted.count()), (0, Some(2)));
+        let (answer, accepted) = send_two(&server, &transport).await;
+        assert_eq!((answer.failed_record_count(), accepted.count()), (Some(1), None));
+        assert!(answer.records()[1].error_code().is_some());
+    }
 
     #[test]
     fn an_answer_without_failures_counts_its_results() {
