@@ -50,7 +50,9 @@ impl Batcher {
     pub(crate) fn take(&mut self) -> Option<Batch> {
         self.deadline = None;
         self.bytes = 0;
-        let records = std::mem::take(&mut self.records);
+        // The next batch will be about as large: room for it at once spares it growing step by step.
+        let room = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, room);
         (!records.is_empty()).then_some(Batch { records })
     }
 
