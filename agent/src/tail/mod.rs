@@ -17,6 +17,7 @@ mod discovery;
 mod file;
 mod line_buffer;
 pub(crate) mod names;
+mod pace;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::Tailer;
+use super::{Tailer, pace::Pace};
 use crate::{
     checkpoint::state::FlowState,
     counters::Counters,
@@ -83,7 +83,7 @@ impl Waiter {
     /// Returns whether something in the directory changed.
     fn wait(&mut self) -> bool {
         if self.watcher.is_none() {
-            self.watcher = watch(&self.pattern, &self.changed);
+            self.watcher = watch(&self.pattern, self.poll, &self.changed);
         }
         let rest = if self.watcher.is_some() { WATCHED_WAIT.saturating_sub(self.poll) } else { Duration::ZERO };
         // A poll interval of 0 must not become a busy loop.
@@ -107,12 +107,13 @@ impl Waiter {
 }
 
 /// Asks the kernel to report changes of the flow's files. None when it cannot; polling finds them too.
-fn watch(pattern: &FilePattern, changed: &Arc<Change>) -> Option<RecommendedWatcher> {
-    let (names, changed) = (pattern.clone(), changed.clone());
+fn watch(pattern: &FilePattern, poll: Duration, changed: &Arc<Change>) -> Option<RecommendedWatcher> {
+    let (names, changed, mut pace) = (pattern.clone(), changed.clone(), Pace::new(poll));
     let handler = move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_of_interest(&event, &names)) {
             changed.hint.store(true, Relaxed);
             changed.wake.notify_one();
+            pace.after_event();
         }
     };
     let mut watcher = notify::recommended_watcher(handler)
