@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::{FlowSettings, InitialPosition, PartitionKeyOption, Settings};
+use crate::settings::{FlowSettings, InitialPosition, RecordSettings, Settings};
 
 /// A description for people: one block for each flow.
 pub(crate) fn describe(settings: &Settings) -> String {
@@ -23,14 +23,12 @@ fn describe_flow(flow: &FlowSettings) -> String {
         InitialPosition::StartOfFile => "from their start",
         InitialPosition::EndOfFile => "from their end",
     };
-    let key = match flow.partition_key {
-        PartitionKeyOption::Random => "random",
-        PartitionKeyOption::Deterministic => "the MD5 of the record",
-    };
+    let key = &flow.records.key;
     let converted = flow.transform.as_ref().map(|transform| format!("  converted  {transform}\n")).unwrap_or_default();
+    let framing = describe_records(&flow.records);
     let batch = &flow.batch;
     format!(
-        "{id}\n  files      {files}, at the first start {from}\n{converted}  stream     {stream}, partition key {key}\n  batch      {records} records, {bytes} bytes or {age:?}\n  retries    after {initial:?} to {max:?}\n",
+        "{id}\n  files      {files}, at the first start {from}\n{framing}{converted}  stream     {stream}, partition key {key}\n  batch      {records} records, {bytes} bytes or {age:?}\n  retries    after {initial:?} to {max:?}\n",
         id = flow.id,
         files = flow.files.full(),
         stream = flow.stream,
@@ -40,4 +38,27 @@ fn describe_flow(flow: &FlowSettings) -> String {
         initial = flow.retry.initial,
         max = flow.retry.max,
     )
+}
+
+/// What differs from one line a record, sent as it is; nothing when nothing does.
+fn describe_records(records: &RecordSettings) -> String {
+    let mut parts = Vec::new();
+    let framing = &records.framing;
+    if framing.start.is_some() {
+        parts.push(format!("of several lines, the last one after {:?}", framing.flush));
+    }
+    if framing.header_lines > 0 {
+        parts.push(format!("without the first {} line(s) of a file", framing.header_lines));
+    }
+    if framing.footer.is_some() {
+        parts.push("up to a footer".to_owned());
+    }
+    if records.repair {
+        parts.push("\\xHH made legal JSON".to_owned());
+    }
+    if records.privacy.is_some() {
+        parts.push("with privacy".to_owned());
+    }
+    parts.extend(records.packing.map(|packing| packing.to_string()));
+    if parts.is_empty() { String::new() } else { format!("  records    {}\n", parts.join(", ")) }
 }

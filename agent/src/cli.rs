@@ -8,7 +8,7 @@ use config::exit::Failure;
 use crate::settings::{Settings, SettingsError};
 
 /// Where the settings are unless `-c` says otherwise; the Java agent's place.
-const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
+pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
 
 /// What the user typed.
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
   agent check -c agent.json                      say whether the settings are right, and which flows they hold
   agent run -c agent.json                        ship until SIGTERM or Ctrl-C
   agent run -c agent.json --state-dir ./state    keep the checkpoints elsewhere
+  agent parse access.log -c agent.json --json    what would be sent for a file, and what would not
+  agent cost access.log                          what aggregation and compression would save
   RUST_LOG=debug agent run -c agent.json         say more")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Run(Options),
     /// Validate the settings and print the flows as they are understood
     Check(Options),
+    /// Print what would be sent for a file, without sending it
+    Parse(crate::parse::Arguments),
+    /// Say what a log costs as single records, aggregated, compressed and joined
+    Cost(crate::cost::Arguments),
 }
 
 /// Flags of both commands.

@@ -17,7 +17,15 @@ pub(crate) struct Counters {
     pub(crate) records_transformed: Counter,
     /// Lines that were not sent because no converter could read them; some are in the dead-letter file.
     pub(crate) records_skipped: Counter,
-    /// Records the destination accepted.
+    /// Lines that were not sent because privacy could not be applied to them; some are in the dead-letter file.
+    pub(crate) records_unreadable: Counter,
+    /// Lines longer than a record may be that went to the dead-letter file.
+    pub(crate) records_oversized: Counter,
+    /// Records whose key is random because they have nothing that `partitionKey` asks for.
+    pub(crate) records_keyless: Counter,
+    /// Header lines, footers, and what stood behind a footer.
+    pub(crate) lines_discarded: Counter,
+    /// Lines the destination accepted.
     pub(crate) records_sent: Counter,
     /// Records the destination refused for ever, now in the dead-letter file.
     pub(crate) records_refused: Counter,

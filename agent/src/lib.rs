@@ -11,7 +11,9 @@
 //! - [`settings`] reads `agent.json` into values that cannot be wrong.
 //! - `tail` is the only code that touches log files. What a look at the directory means is decided by pure code.
 //! - `record` is what travels: lines as they stand in the file, and news about the files.
-//! - `transform` converts records where a flow asks for it, in the tailer's thread. It is pure.
+//! - `recipe` says what is done to a line before it is a record: `privacy`, `transform` (the converters), and the
+//!   `partition_key`. It is pure, and runs in the tailer's thread.
+//! - `pack` puts several lines into one record where a flow asks for it. It is pure; the batcher works with it.
 //! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
 //! - `destination` sends one request and says what became of each record.
 //! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
@@ -27,10 +29,17 @@ mod batcher;
 mod check;
 mod checkpoint;
 mod cli;
+mod cost;
 mod counters;
 mod destination;
+mod pack;
+mod parse;
+mod partition_key;
+mod privacy;
 mod rate_limit;
+mod recipe;
 mod record;
+mod rehearsal;
 mod run;
 pub mod settings;
 mod ship;
@@ -60,6 +69,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit::code(match arguments.command {
         cli::Command::Run(options) => options.settings().and_then(run_until_signal),
         cli::Command::Check(options) => options.settings().map(print_check),
+        cli::Command::Parse(arguments) => parse::run(&arguments),
+        cli::Command::Cost(arguments) => cost::run(&arguments),
     })
 }
 

@@ -1,21 +1,18 @@
 //! What travels through a flow: records, and news about the files they come from.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::PartitionKeyOption;
-
-/// Bytes of a record and its partition key together. Source: PutRecords, the default of every stream.
-const MAX_RECORD_BYTES: usize = 1024 * 1024;
+use crate::{pack::Packed, settings::PartitionKeyOption, transform::json};
 
 /// Our own number for one file's content; it stays when the file is renamed. Unique within a flow and a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileId(pub(crate) u32);
 
-/// One line on its way to the destination.
+/// One line on its way to the destination, or several that travel as one record.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     /// The line with its `\n`, as it stands in the file, or what the converters made of it.
@@ -26,8 +23,10 @@ pub(crate) struct Record {
     pub(crate) file: FileId,
     /// Position in the file after the line. Grows within a file.
     pub(crate) end: u64,
-    /// Bytes of the line in the file, as far as it was kept. A number this small costs a record no memory.
+    /// Bytes of the line in the file. A number this small costs a record no memory.
     pub(crate) line_bytes: u32,
+    /// The lines of a record that holds several. `file`, `end` and `line_bytes` are the last line's then.
+    pub(crate) packed: Option<Box<Packed>>,
 }
 
 impl Record {
@@ -40,15 +39,22 @@ impl Record {
     pub(crate) fn size(&self) -> usize {
         self.data.len() + self.key.len()
     }
+
+    /// Lines it holds.
+    pub(crate) fn lines(&self) -> usize {
+        self.packed.as_ref().map_or(1, |packed| packed.lines.len())
+    }
 }
 
 /// What decides the shard; kept as a number until the request is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PartitionKey {
     /// A random number, sent in decimal.
     Random(u32),
     /// The record's MD5, sent in hexadecimal.
     Md5(u128),
+    /// A text of 1 to 256 characters. It may hold anything: quotes and control characters too.
+    Text(Arc<str>),
 }
 
 impl PartitionKey {
@@ -60,19 +66,27 @@ impl PartitionKey {
         }
     }
 
-    /// Appends it as it is sent; nothing in it needs escaping in JSON.
-    pub(crate) fn write(self, out: &mut Vec<u8>) {
+    /// Appends it as it stands between the quotes of a JSON text.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Random(number) => write_decimal(number, out),
+            Self::Random(number) => write_decimal(*number, out),
             Self::Md5(number) => out.extend(number.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit)),
+            Self::Text(text) => json::write_escaped(out, text),
         }
     }
 
-    fn len(self) -> usize {
+    /// Bytes it counts with towards the limits of a request.
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Random(number) => number.checked_ilog10().map_or(1, |log| log as usize + 1),
             Self::Md5(_) => 32,
+            Self::Text(text) => text.len(),
         }
+    }
+
+    /// Whether records with these keys may travel as one: a random key goes with any other.
+    pub(crate) fn joins(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Random(_), Self::Random(_))) || self == other
     }
 }
 
@@ -81,6 +95,7 @@ impl fmt::Display for PartitionKey {
         match self {
             Self::Random(number) => write!(out, "{number}"),
             Self::Md5(number) => write!(out, "{number:032x}"),
+            Self::Text(text) => out.write_str(text),
         }
     }
 }
@@ -102,15 +117,6 @@ fn write_decimal(mut number: u32, out: &mut Vec<u8>) {
 
 fn hex_digit(value: u8) -> u8 {
     b"0123456789abcdef"[usize::from(value)]
-}
-
-/// Bytes a line may have, its `\n` included, so that it fits a record with any key of this kind.
-pub(crate) fn max_line_bytes(option: PartitionKeyOption) -> usize {
-    let longest_key = match option {
-        PartitionKeyOption::Random => PartitionKey::Random(u32::MAX),
-        PartitionKeyOption::Deterministic => PartitionKey::Md5(u128::MAX),
-    };
-    MAX_RECORD_BYTES - longest_key.len()
 }
 
 /// The first bytes of a file, as a hash: tells one file's content from another's.
@@ -196,7 +202,12 @@ pub(crate) enum FromTailer {
     Records(Vec<Record>),
     /// Lines of one file for the dead-letter file. They come before any record that stands behind them in the file,
     /// and must be written before anything else is taken: a position behind them may be saved from then on.
-    Rejected(Vec<Record>),
+    Rejected {
+        /// Why.
+        reason: Rejection,
+        /// The lines.
+        records: Vec<Record>,
+    },
     /// What stands between the last record of a file and this position is done with and need not be sent.
     Passed {
         /// Which file.
@@ -204,6 +215,27 @@ pub(crate) enum FromTailer {
         /// The position.
         end: u64,
     },
+}
+
+/// Why a line is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// `LOGTOJSON` cannot read it.
+    NotInFormat,
+    /// It is longer than a record may be.
+    Oversized,
+    /// What must not be seen cannot be found in it.
+    Unreadable,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NotInFormat => "not in the format of LOGTOJSON",
+            Self::Oversized => "longer than a record may be; the beginning of it is kept",
+            Self::Unreadable => "not a line that privacy can be applied to",
+        })
+    }
 }
 
 #[cfg(test)]
@@ -224,12 +256,29 @@ mod tests {
             PartitionKey::Random(10),
             PartitionKey::Random(u32::MAX),
             PartitionKey::Md5(1),
+            PartitionKey::Text(Arc::from("é")),
         ] {
             let mut written = Vec::new();
             key.write(&mut written);
             assert_eq!(String::from_utf8(written).unwrap(), key.to_string());
             assert_eq!(key.len(), key.to_string().len());
         }
+    }
+
+    #[test]
+    fn a_record_counts_with_its_data_and_its_key_and_knows_its_place() {
+        let key = PartitionKey::Text(Arc::from("key"));
+        let data = Bytes::from_static(b"one\n");
+        let record = Record { data, key, file: FileId(0), end: 14, line_bytes: 4, packed: None };
+        assert_eq!((record.size(), record.start(), record.end, record.lines()), (7, 10, 14, 1));
+    }
+
+    #[test]
+    fn equal_records_have_equal_deterministic_keys_and_random_ones_go_together() {
+        let key = |data: &[u8]| PartitionKey::of(data, PartitionKeyOption::Deterministic);
+        assert!(key(b"a").joins(&key(b"a")) && !key(b"a").joins(&key(b"b")));
+        assert!(PartitionKey::Random(1).joins(&PartitionKey::Random(2)));
+        assert!(!PartitionKey::Random(1).joins(&PartitionKey::Text(Arc::from("1"))));
     }
 
     #[test]

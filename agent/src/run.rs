@@ -20,7 +20,7 @@ use crate::{
     },
     counters::Counters,
     destination::{AROUND_RECORD, Kinesis, client},
-    record,
+    recipe::Recipe,
     record::Record,
     settings::{FlowSettings, Settings},
     ship::{DeadLetters, REQUESTS, Shipper},
@@ -162,9 +162,9 @@ fn queued_chunks(flow: &FlowSettings) -> usize {
 
 /// Bytes a flow may hold at most, when every line has the size that makes it worst.
 fn memory_bound(flow: &FlowSettings) -> usize {
-    let line = record::max_line_bytes(flow.partition_key);
-    // A chunk of converted records closes with the one that takes it past a read's size.
-    let data = if flow.transform.is_some() { READ_BYTES + line } else { READ_BYTES.max(line) };
+    let line = flow.records.limit;
+    // A chunk of made records closes with the one that takes it past a read's size.
+    let data = if Recipe::of(flow).is_plain() { READ_BYTES.max(line) } else { READ_BYTES + line };
     let chunk = data + CHUNK_RECORDS * size_of::<Record>();
     // One chunk more is being filled, and one taken apart.
     let chunks = (queued_chunks(flow) + 2) * chunk;
@@ -172,7 +172,8 @@ fn memory_bound(flow: &FlowSettings) -> usize {
     let waiting = 2 * flow.batch.max_bytes;
     // The records, and the body with their base64 and the JSON around it.
     let sending = REQUESTS * (flow.batch.max_bytes * (3 + 4) / 3 + flow.batch.max_records * AROUND_RECORD);
-    chunks + waiting + sending + READ_BYTES.max(line)
+    let packing = flow.records.packing.map_or(0, |packing| packing.memory_bytes(REQUESTS + 2));
+    chunks + waiting + sending + packing + READ_BYTES.max(line)
 }
 
 fn summarize(flows: &[Arc<Counters>]) -> Summary {

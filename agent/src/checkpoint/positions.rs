@@ -92,10 +92,14 @@ impl Positions {
     /// Notes that a batch is on its way. Batches must be noted in the order they were closed.
     pub(crate) fn sent(&mut self, records: &[Record]) -> Tickets {
         let mut parts: Vec<(FileId, u64, usize)> = Vec::new();
+        let mut note = |id, after| match parts.iter_mut().find(|(file, ..)| *file == id) {
+            Some((_, end, count)) => (*end, *count) = (after, *count + 1),
+            None => parts.push((id, after, 1)),
+        };
         for record in records {
-            match parts.iter_mut().find(|(file, ..)| *file == record.file) {
-                Some((_, end, count)) => (*end, *count) = (record.end, *count + 1),
-                None => parts.push((record.file, record.end, 1)),
+            match &record.packed {
+                None => note(record.file, record.end),
+                Some(packed) => packed.lines.iter().for_each(|line| note(line.file, line.end)),
             }
         }
         let ticket = |(id, end, count)| {
@@ -198,7 +202,14 @@ mod tests {
     }
 
     fn record(file: u32, end: u64) -> Record {
-        Record { data: Bytes::from_static(b"x"), key: PartitionKey::Random(1), file: FileId(file), end, line_bytes: 1 }
+        Record {
+            data: Bytes::from_static(b"x"),
+            key: PartitionKey::Random(1),
+            file: FileId(file),
+            end,
+            line_bytes: 1,
+            packed: None,
+        }
     }
 
     fn offsets(positions: &Positions) -> Vec<u64> {

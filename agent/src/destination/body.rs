@@ -144,7 +144,8 @@ mod tests {
         let key = prop_oneof![
             any::<u32>().prop_map(PartitionKey::Random),
             (0_u32..12).prop_map(PartitionKey::Random),
-            any::<u128>().prop_map(PartitionKey::Md5)
+            any::<u128>().prop_map(PartitionKey::Md5),
+            ".{1,20}".prop_map(|text| PartitionKey::Text(text.into()))
         ];
         (prop::collection::vec(any::<u8>(), 0..300), key).prop_map(|(data, key)| Record {
             data: data.into(),
@@ -152,6 +153,7 @@ mod tests {
             file: FileId(0),
             end: 0,
             line_bytes: 0,
+            packed: None,
         })
     }
 
@@ -184,6 +186,7 @@ mod tests {
             file: FileId(0),
             end: 0,
             line_bytes: 0,
+            packed: None,
         };
         let mut body = Vec::new();
         Layout::new("DeliveryStreamName", "d", false).write(&[record("line\n"), record("more\n")], &mut body);

@@ -7,6 +7,7 @@ use super::{
     options,
     pattern::FilePattern,
     problem::Fields,
+    records::{self, RecordSettings},
 };
 use crate::transform::Transform;
 
@@ -47,6 +48,8 @@ pub struct FlowSettings {
     pub queue_capacity: usize,
     /// What is done to each record before it is sent.
     pub(crate) transform: Option<Transform>,
+    /// What a record is.
+    pub(crate) records: RecordSettings,
 }
 
 /// How records spread over the shards of a stream.
@@ -109,6 +112,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", 10_000, 0..=DAY_MILLIS);
     let queue_capacity = fields.size("publishQueueCapacity", 100, 1..=1_000_000);
     let transform = options::read(fields);
+    let records = records::read(fields, partition_key);
     let (files, stream) = (files?, stream?);
     let id = format!("kinesis:{stream}:{}", files.full());
     Some(FlowSettings {
@@ -123,6 +127,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
         refresh_interval,
         queue_capacity,
         transform,
+        records,
     })
 }
 

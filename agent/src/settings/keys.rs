@@ -80,13 +80,23 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     ("waitOnEmptyPublishQueueMillis", WithoutEffect),
     ("waitOnFullRetryQueueMillis", WithoutEffect),
     ("log.emitInternalMetrics", WithoutEffect),
-    // Only Firehose flows aggregate; on a Kinesis flow the Java agent ignores it too.
-    ("aggregatedRecordSizeBytes", WithoutEffect),
     ("deliveryStream", Refused),
-    ("multiLineStartPattern", Refused),
-    ("fileFooterPattern", Refused),
-    ("skipHeaderLines", Refused),
-    ("truncatedRecordTerminator", Refused),
+    // What a record is; from multiLineFlushMillis on they are ours.
+    ("multiLineStartPattern", Read),
+    ("fileFooterPattern", Read),
+    ("skipHeaderLines", Read),
+    ("truncatedRecordTerminator", Read),
+    ("aggregatedRecordSizeBytes", Read),
+    ("multiLineFlushMillis", Read),
+    ("onOversizedRecord", Read),
+    ("repairApacheJson", Read),
+    ("privacy", Read),
+    ("partitionKey", Read),
+    ("aggregation", Read),
+    ("aggregationSizeBytes", Read),
+    ("compression", Read),
+    ("compressionLevel", Read),
+    ("compressedRecordSizeBytes", Read),
 ];
 
 /// Values of a refused key that ask for nothing, so that a file which spells out a default still works.
@@ -94,8 +104,6 @@ pub(super) fn asks_for_nothing(key: &str, value: &Value) -> bool {
     match (key, value) {
         (_, Value::Null) => true,
         (_, Value::String(text)) if text.is_empty() => true,
-        ("skipHeaderLines", value) => value.to_string().trim_matches('"') == "0",
-        ("truncatedRecordTerminator", value) => value.as_str() == Some("\n"),
         // Web identity tokens are part of the SDK's own chain.
         ("userDefinedCredentialsProvider.classname", Value::String(name)) => {
             name.ends_with("CLIWebIdentityTokenCredentialsProvider")

@@ -7,7 +7,9 @@ mod flow;
 mod keys;
 mod options;
 mod pattern;
+mod privacy;
 mod problem;
+mod records;
 
 use std::{
     collections::HashSet,
@@ -21,6 +23,7 @@ use json_comments::{CommentSettings, StripComments};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
+pub(crate) use self::records::{FramingSettings, OnOversized, RecordSettings};
 use self::{flow::DAY_MILLIS, problem::Fields};
 pub use self::{
     flow::{BatchLimits, FlowSettings, InitialPosition, PartitionKeyOption, RetryLimits},
@@ -116,6 +119,7 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
         };
         settings.warnings.extend(keys::warnings(flow, &place, keys::FLOW));
         settings.warnings.extend(options::warnings(flow, &place));
+        settings.warnings.extend(records::warnings(flow, &place));
         let Some(read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
         if read.batch.max_age < flow::JAVA_MIN_AGE {
             let warning = "maxBufferAgeMillis is below 1000: right for this agent, but the Java agent does not start with it";
@@ -250,14 +254,6 @@ mod tests {
     fn every_key_of_the_java_agent_is_known() {
         let settings = parse(&one_flow(r#", "waitOnFullPublishQueueMillis": 1000, "log.emitInternalMetrics": true"#)).unwrap();
         assert!(settings.warnings.iter().all(|warning| warning.ends_with("has no effect in this version of the agent")));
-    }
-
-    #[test]
-    fn keys_that_would_change_what_is_sent_are_refused_until_they_work() {
-        let found = problems(&one_flow(r#", "multiLineStartPattern": "^a", "skipHeaderLines": 1"#));
-        assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|problem| problem.contains("not supported yet")), "{found:?}");
-        assert!(parse(&one_flow(r#", "multiLineStartPattern": "", "skipHeaderLines": "0""#)).is_ok());
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn read_format(fields: &mut Fields<'_>) -> JsonFormat {
 }
 
 /// An array of texts.
-fn read_texts(fields: &mut Fields<'_>, key: &str) -> Option<Vec<String>> {
+pub(super) fn read_texts(fields: &mut Fields<'_>, key: &str) -> Option<Vec<String>> {
     match fields.value(key)? {
         Value::Array(items) => Some(items.iter().map(plain_text).collect()),
         _ => {

@@ -41,8 +41,9 @@ use crate::{
     },
     counters::Counters,
     destination::{Cause, Destination, Failure},
+    pack,
     rate_limit::RateLimit,
-    record::FromTailer,
+    record::{FromTailer, Record},
     settings::FlowSettings,
 };
 
@@ -105,7 +106,7 @@ impl<D: Destination> Shipper<D> {
         counters: Arc<Counters>,
     ) -> Self {
         Self {
-            batcher: Batcher::new(settings.batch),
+            batcher: Batcher::new(settings.batch).packed(settings.records.packing),
             settings,
             destination: Arc::new(destination),
             ready: VecDeque::new(),
@@ -171,7 +172,9 @@ impl<D: Destination> Shipper<D> {
             FromTailer::File { id, facts, position } => self.positions.learn(id, facts, position),
             FromTailer::Baseline => self.positions.baseline(),
             FromTailer::Done(id) => self.positions.done(id),
-            FromTailer::Rejected(records) => self.rejected = Some(Rejected::new(records, Instant::now())),
+            FromTailer::Rejected { reason, records } => {
+                self.rejected = Some(Rejected::new(reason, records, Instant::now()));
+            }
             FromTailer::Passed { id, end } => self.positions.passed(id, end),
             FromTailer::Records(records) => {
                 self.positions.received(&records);
@@ -186,7 +189,7 @@ impl<D: Destination> Shipper<D> {
     }
 
     fn close_batch(&mut self) {
-        if let Some(batch) = self.batcher.take() {
+        while let Some(batch) = self.batcher.take() {
             self.enqueue(batch);
         }
     }
@@ -270,13 +273,17 @@ impl<D: Destination> Shipper<D> {
         self.retries.push((Instant::now() + delay, shipment));
     }
 
-    async fn put_aside(&mut self, shipment: &mut Shipment, record: crate::record::Record, reason: String) {
-        let (letters, flow, copy) = (self.dead_letters.clone(), self.settings.id.clone(), record.clone());
-        let name = self.positions.name(record.file).to_owned();
-        let written =
-            tokio::task::spawn_blocking(move || letters.write(&flow, &name, std::slice::from_ref(&copy), &reason)).await;
+    async fn put_aside(&mut self, shipment: &mut Shipment, record: Record, reason: String) {
+        let lines = pack::unpack(&record);
+        let count = lines.len() as u64;
+        let (letters, flow) = (self.dead_letters.clone(), self.settings.id.clone());
+        let files = lines.chunk_by(|one, next| one.file == next.file);
+        let files: Vec<(String, Vec<Record>)> =
+            files.map(|lines| (self.positions.name(lines[0].file).to_owned(), lines.to_vec())).collect();
+        let write = move || files.iter().try_for_each(|(name, lines)| letters.write(&flow, name, lines, &reason));
+        let written = tokio::task::spawn_blocking(write).await;
         match written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
-            Ok(()) => self.counters.records_refused.add(1),
+            Ok(()) => self.counters.records_refused.add(count),
             Err(error) => {
                 error!(flow = self.settings.id, %error, "cannot write the dead-letter file; keeping the record, trying again");
                 shipment.restore(record);

@@ -1,15 +1,20 @@
-//! Lines no converter could read, on their way to the dead-letter file.
+//! Lines that are not sent, on their way to the dead-letter file.
 
 use std::time::Instant;
 
 use tracing::error;
 
 use super::{Shipper, backoff};
-use crate::{destination::Destination, rate_limit::RateLimit, record::Record};
+use crate::{
+    destination::Destination,
+    rate_limit::RateLimit,
+    record::{Record, Rejection},
+};
 
 /// Lines of one file, until they are written.
 #[derive(Debug)]
 pub(super) struct Rejected {
+    reason: Rejection,
     records: Vec<Record>,
     /// When to try to write them.
     pub(super) attempt_at: Instant,
@@ -18,8 +23,8 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
-    pub(super) fn new(records: Vec<Record>, now: Instant) -> Self {
-        Self { records, attempt_at: now, failures: 0, complaints: RateLimit::default() }
+    pub(super) fn new(reason: Rejection, records: Vec<Record>, now: Instant) -> Self {
+        Self { reason, records, attempt_at: now, failures: 0, complaints: RateLimit::default() }
     }
 }
 
@@ -30,7 +35,8 @@ impl<D: Destination> Shipper<D> {
         let Some(file) = rejected.records.first().map(|record| record.file) else { return };
         let (letters, flow, name) = (self.dead_letters.clone(), self.settings.id.clone(), self.positions.name(file).to_owned());
         let records = rejected.records.clone(); // slices of the chunk that was read
-        let write = move || letters.write(&flow, &name, &records, "not in the format of LOGTOJSON");
+        let reason = rejected.reason.to_string();
+        let write = move || letters.write(&flow, &name, &records, &reason);
         let written = tokio::task::spawn_blocking(write).await;
         let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) else { return };
         rejected.failures += 1;

@@ -27,7 +27,7 @@ pub(super) struct Shipment {
 /// What became of a request.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Records accepted.
+    /// Lines accepted.
     pub(super) accepted: usize,
     /// Records to send again.
     pub(super) failed: usize,
@@ -81,9 +81,9 @@ impl Shipment {
     fn settle_each(&mut self, outcomes: Vec<Option<Failure>>) -> Settled {
         let mut settled = Settled::default();
         let mut outcomes = outcomes.into_iter();
-        self.records.retain(|_| match outcomes.next() {
+        self.records.retain(|record| match outcomes.next() {
             Some(None) => {
-                settled.accepted += 1;
+                settled.accepted += record.lines();
                 false
             }
             Some(Some(failure)) => {
@@ -124,8 +124,14 @@ mod tests {
     use crate::record::{FileId, PartitionKey};
 
     fn shipment(count: u64) -> Shipment {
-        let record =
-            |end| Record { data: Bytes::from_static(b"x\n"), key: PartitionKey::Random(1), file: FileId(0), end, line_bytes: 2 };
+        let record = |end| Record {
+            data: Bytes::from_static(b"x\n"),
+            key: PartitionKey::Random(1),
+            file: FileId(0),
+            end,
+            line_bytes: 2,
+            packed: None,
+        };
         Shipment::new(0, Tickets::default(), (1..=count).map(record).collect())
     }
 

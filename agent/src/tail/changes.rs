@@ -14,7 +14,7 @@ use super::{
     names,
 };
 use crate::{
-    record::{self, FileFacts, FileId, Fingerprint, FromTailer, Node},
+    record::{FileFacts, FileId, Fingerprint, FromTailer, Node},
     settings::InitialPosition,
 };
 
@@ -240,7 +240,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn end_of_last_line(&self, name: &str, size: u64) -> u64 {
-        let limit = record::max_line_bytes(self.settings.partition_key) as u64;
+        let limit = self.settings.records.limit as u64;
         find_last_line_end(&self.directory.path(name), size, limit).unwrap_or(size)
     }
 

@@ -16,6 +16,7 @@ use memchr::{memchr, memrchr};
 use super::{
     directory::{Stamp, node_of, read_full, read_head},
     discovery::Known,
+    framing::{Framing, Reading},
     line_buffer::{Line, LineBuffer},
 };
 use crate::record::{FileFacts, FileId, Fingerprint};
@@ -34,7 +35,7 @@ pub(super) struct TailedFile {
     pub(super) gone_since: Option<Instant>,
     /// The bytes of the fingerprint, once they were read in this run.
     head: Option<Bytes>,
-    lines: LineBuffer,
+    framing: Framing,
     handle: Option<File>,
     /// The file as it was when it was last read to its end.
     drained: Option<Stamp>,
@@ -54,9 +55,8 @@ pub(super) enum Outcome {
 }
 
 impl TailedFile {
-    pub(super) fn new(id: FileId, facts: FileFacts, position: u64, line_limit: usize, now: Instant) -> Self {
-        let lines = LineBuffer::new(line_limit);
-        Self { id, facts, position, gone_since: None, head: None, lines, handle: None, drained: None, active: now }
+    pub(super) fn new(id: FileId, facts: FileFacts, position: u64, framing: Framing, now: Instant) -> Self {
+        Self { id, facts, position, gone_since: None, head: None, framing, handle: None, drained: None, active: now }
     }
 
     /// What discovery needs to know.
@@ -96,8 +96,8 @@ impl TailedFile {
     pub(super) fn close(&mut self) {
         self.handle = None;
         self.drained = None;
-        // An over-long line that was begun is read again from its start.
-        self.lines.forget();
+        // What was held of an unfinished record is read again from its start.
+        self.framing.forget(self.position);
     }
 
     /// Takes the first bytes of a copy that may be shorter than the file was.
@@ -118,7 +118,12 @@ impl TailedFile {
 
     /// Lines that were cut to the limit since the last call.
     pub(super) fn take_truncated(&mut self) -> u64 {
-        self.lines.take_truncated()
+        self.framing.take_truncated()
+    }
+
+    /// Header lines and footers since the last call; the position passed them.
+    pub(super) fn take_discarded(&mut self) -> u64 {
+        self.framing.take_discarded()
     }
 
     /// Reads the next piece. Complete lines go to `lines`.
@@ -126,14 +131,14 @@ impl TailedFile {
         let Some(handle) = &self.handle else { return Ok(Outcome::Idle) };
         let metadata = handle.metadata()?;
         let stamp = Stamp::of(&metadata);
-        if self.drained == Some(stamp) {
+        if self.drained == Some(stamp) && !self.framing.is_due(now) {
             return Ok(Outcome::Idle);
         }
-        let from = self.position + self.lines.held();
+        let from = self.position + self.framing.held();
         if metadata.len() < from {
             return Ok(Outcome::Displaced);
         }
-        let (length, is_end) = read_piece(handle, buffer, from, &self.lines)?;
+        let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
         let head = read_head(handle)?;
         if !self.begins_with(&head) {
             return Ok(Outcome::Displaced);
@@ -142,23 +147,24 @@ impl TailedFile {
         // The stamp is older than the read: what was appended in between makes it differ at the next look.
         self.drained = is_end.then_some(stamp);
         self.active = now;
-        self.position = self.lines.split(&buffer[..length], self.position, lines);
-        Ok(if length > 0 { Outcome::Read { grown } } else { Outcome::Idle })
+        let reading = Reading { is_end, size: metadata.len(), now };
+        self.position = self.framing.split(&buffer[..length], self.position, reading, lines);
+        Ok(if length > 0 || !lines.is_empty() { Outcome::Read { grown } } else { Outcome::Idle })
     }
 
-    /// The last line, although it has no end: nobody will end it.
-    pub(super) fn take_rest(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Line>> {
-        let Some(handle) = &self.handle else { return Ok(None) };
-        let (length, is_end) = read_piece(handle, buffer, self.position + self.lines.held(), &self.lines)?;
+    /// What is left although it has no end: nobody will end it. Returns whether there was anything.
+    pub(super) fn take_rest(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>) -> io::Result<bool> {
+        let Some(handle) = &self.handle else { return Ok(false) };
+        let from = self.position + self.framing.held();
+        let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
         let piece = &buffer[..length];
-        if !is_end || memchr(b'\n', piece).is_some() {
-            return Ok(None); // it grew just now
+        let has_grown = self.framing.lines().is_some() && memchr(b'\n', piece).is_some();
+        if !is_end || has_grown {
+            return Ok(false);
         }
-        let rest = self.lines.take_rest(piece, self.position);
-        if let Some(rest) = &rest {
-            self.position = rest.end;
-        }
-        Ok(rest)
+        let before = self.position;
+        self.position = self.framing.take_rest(piece, before, lines);
+        Ok(self.position > before)
     }
 
     fn begins_with(&self, head: &[u8]) -> bool {
@@ -183,17 +189,22 @@ impl TailedFile {
 
 /// Reads the bytes after a position: a block, or as much as a record takes if the block has no line end.
 /// Returns how many bytes there are and whether the file ends behind them.
-fn read_piece(handle: &File, buffer: &mut Vec<u8>, from: u64, lines: &LineBuffer) -> io::Result<(usize, bool)> {
-    if buffer.len() < READ_BYTES {
-        buffer.resize(READ_BYTES, 0);
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read_piece(handle: &File, buffer: &mut Vec<u8>, from: u64, framing: &Framing) -> io::Result<(usize, bool)> {
+    let block = framing.wanted();
+    if buffer.len() < block {
+        buffer.resize(block, 0);
     }
-    let length = read_full(handle, &mut buffer[..READ_BYTES], from)?;
-    let limit = lines.limit();
+    let length = read_full(handle, &mut buffer[..block], from)?;
+    // A block is enough for records of several lines: the framing wants more when it is not.
+    let limit = framing.lines().map_or(0, LineBuffer::limit);
     let is_one_line = || memrchr(b'\n', &buffer[..length]).is_none();
-    if length < READ_BYTES || limit <= READ_BYTES || lines.held() > 0 || !is_one_line() {
-        return Ok((length, length < READ_BYTES));
+    if length < block || limit <= block || framing.held() > 0 || !is_one_line() {
+        return Ok((length, length < block));
     }
     buffer.resize(limit, 0);
-    let more = read_full(handle, &mut buffer[READ_BYTES..limit], from + READ_BYTES as u64)?;
-    Ok((READ_BYTES + more, READ_BYTES + more < limit))
+    let more = read_full(handle, &mut buffer[block..limit], from + block as u64)?;
+    Ok((block + more, block + more < limit))
 }

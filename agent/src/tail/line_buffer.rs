@@ -4,16 +4,27 @@
 //! the file has grown. Only a line over the limit is: its beginning, until its end is found and it can be sent
 //! as one truncated record. So a position between two lines is always a line's end, and no restart can see half a line.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// A complete line.
+/// A complete line, or a record of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     /// With its `\n`. A slice of a block shared by its neighbours.
     pub(crate) data: Bytes,
+    /// Position in the file where it begins.
+    pub(crate) start: u64,
     /// Position in the file after it.
     pub(crate) end: u64,
+}
+
+impl Line {
+    /// Whether it is longer in the file than what was kept of it.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.end - self.start > self.data.len() as u64
+    }
 }
 
 /// Splits one file, piece by piece.
@@ -21,6 +32,8 @@ pub(crate) struct Line {
 pub(crate) struct LineBuffer {
     /// In bytes, `\n` included.
     limit: usize,
+    /// Ends a line that was cut.
+    terminator: Arc<[u8]>,
     long: Option<LongLine>,
     truncated: u64,
 }
@@ -28,15 +41,15 @@ pub(crate) struct LineBuffer {
 /// The open line when it is over the limit.
 #[derive(Debug)]
 struct LongLine {
-    /// What will be sent: `limit` bytes that end with `\n`.
+    /// What will be sent: `limit` bytes that end with the terminator.
     data: Bytes,
     /// Bytes of the line seen so far. At least `limit`.
     length: u64,
 }
 
 impl LineBuffer {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, long: None, truncated: 0 }
+    pub(crate) fn new(limit: usize, terminator: Arc<[u8]>) -> Self {
+        Self { limit, terminator, long: None, truncated: 0 }
     }
 
     /// Bytes of the open line that need not be read again.
@@ -83,7 +96,7 @@ impl LineBuffer {
             Some(long) => Some(long.data),
             None => (!piece.is_empty()).then(|| Bytes::copy_from_slice(piece)),
         };
-        line.map(|data| Line { data, end })
+        line.map(|data| Line { data, start, end })
     }
 
     /// Looks for the end of an over-long line. Returns how much of the piece it took and where the line ends.
@@ -94,7 +107,7 @@ impl LineBuffer {
             return None;
         };
         let end = start + long.length + newline as u64 + 1;
-        lines.push(Line { data: long.data, end });
+        lines.push(Line { data: long.data, start, end });
         self.truncated += 1;
         Some((newline + 1, end))
     }
@@ -108,7 +121,7 @@ impl LineBuffer {
         for newline in memchr_iter(b'\n', complete) {
             let to = newline + 1;
             let data = if to - from > self.limit { self.truncate(&complete[from..to]) } else { block.slice(from..to) };
-            lines.push(Line { data, end: start + to as u64 });
+            lines.push(Line { data, start: start + from as u64, end: start + to as u64 });
             from = to;
         }
     }
@@ -117,23 +130,24 @@ impl LineBuffer {
     fn open(&mut self, rest: &[u8]) {
         if rest.len() >= self.limit {
             let length = rest.len() as u64;
-            self.long = Some(LongLine { data: ended(&rest[..self.limit]), length });
+            self.long = Some(LongLine { data: ended(&rest[..self.limit], &self.terminator), length });
         }
     }
 
     fn truncate(&mut self, line: &[u8]) -> Bytes {
         self.truncated += 1;
-        ended(&line[..self.limit])
+        ended(&line[..self.limit], &self.terminator)
     }
 }
 
-/// The bytes with the last one replaced by `\n`, as the Java agent truncates.
-pub(super) fn ended(bytes: &[u8]) -> Bytes {
-    let mut bytes = bytes.to_vec();
-    if let Some(last) = bytes.last_mut() {
-        *last = b'\n';
-    }
-    bytes.into()
+/// The bytes with the last ones replaced by the terminator, as the Java agent truncates: a character of several bytes
+/// may be cut in two.
+pub(crate) fn ended(bytes: &[u8], terminator: &[u8]) -> Bytes {
+    let mut ended = bytes.to_vec();
+    let kept = bytes.len().saturating_sub(terminator.len());
+    ended.truncate(kept);
+    ended.extend_from_slice(terminator);
+    ended.into()
 }
 
 #[cfg(test)]
@@ -142,9 +156,13 @@ mod tests {
 
     use super::*;
 
+    fn newline() -> Arc<[u8]> {
+        Arc::from(b"\n".as_slice())
+    }
+
     /// Reads `text` as the tailer does: each read starts at the end of the last line and sees `step` more bytes.
     fn lines_of(text: &[u8], steps: &[usize], limit: usize) -> (Vec<Line>, Option<Line>) {
-        let (mut buffer, mut lines, mut start, mut visible) = (LineBuffer::new(limit), Vec::new(), 0, 0);
+        let (mut buffer, mut lines, mut start, mut visible) = (LineBuffer::new(limit, newline()), Vec::new(), 0, 0);
         for step in steps.iter().copied().chain([text.len()]) {
             visible = text.len().min(visible + step);
             let from = start as usize + buffer.held() as usize;
@@ -159,7 +177,7 @@ mod tests {
         let (lines, rest) = lines_of(b"one\n\ntwo\r\nthr", &[], 100);
         let seen: Vec<_> = lines.iter().map(|line| (&line.data[..], line.end)).collect();
         assert_eq!(seen, [(&b"one\n"[..], 4), (b"\n", 5), (b"two\r\n", 10)]);
-        assert_eq!(rest, Some(Line { data: Bytes::from_static(b"thr"), end: 13 }));
+        assert_eq!(rest, Some(Line { data: Bytes::from_static(b"thr"), start: 10, end: 13 }));
     }
 
     #[test]
@@ -172,6 +190,19 @@ mod tests {
     #[test]
     fn a_line_of_exactly_the_limit_is_whole() {
         assert_eq!(lines_of(b"abc\nabcd\n", &[3, 1, 4], 4).0[0].data, &b"abc\n"[..]);
+    }
+
+    #[test]
+    fn the_terminator_replaces_the_last_bytes_and_may_cut_a_character() {
+        assert_eq!(ended("ab\u{e9}de".as_bytes(), b"!\n"), "ab\u{e9}!\n".as_bytes());
+        assert_eq!(ended("abc\u{e9}".as_bytes(), b"\n"), b"abc\xc3\n".as_slice());
+    }
+
+    #[test]
+    fn a_line_that_was_cut_knows_where_it_began() {
+        let (lines, _) = lines_of(b"ok\nabcdefghij\n", &[4, 3, 4], 4);
+        let seen: Vec<_> = lines.iter().map(|line| (line.start, line.end, line.is_cut())).collect();
+        assert_eq!(seen, [(0, 3, false), (3, 14, true)]);
     }
 
     proptest! {

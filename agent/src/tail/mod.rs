@@ -1,8 +1,8 @@
 //! The tailer: the only code that touches log files.
 //!
 //! ```text
-//! directory ─▶ discovery ─▶ changes ─▶ file ─▶ line_buffer ─▶ records, through the flow's converters if it has any
-//!  (look)       (decide)     (apply)   (read)     (split)
+//! directory ─▶ discovery ─▶ changes ─▶ file ─▶ framing ─▶ records, by the flow's recipe
+//!  (look)       (decide)     (apply)   (read)   (split)
 //! ```
 //!
 //! [`Tailer`] is driven from outside, one [`Tailer::round`] after another with the time as an argument, by the
@@ -15,7 +15,9 @@ mod convert;
 mod directory;
 mod discovery;
 mod file;
+mod framing;
 mod line_buffer;
+mod multi_line;
 pub(crate) mod names;
 mod pace;
 #[cfg(test)]
@@ -30,19 +32,24 @@ use std::{
 
 use tracing::{debug, info, warn};
 
-pub(crate) use self::file::READ_BYTES;
 use self::{
     changes::VerifiedCopy,
     convert::Misses,
     directory::Directory,
     file::{Outcome, TailedFile},
-    line_buffer::Line,
+};
+pub(crate) use self::{
+    convert::unix_ms,
+    file::{READ_BYTES, read_piece},
+    framing::{Framing, Reading},
+    line_buffer::{Line, ended},
 };
 use crate::{
     checkpoint::state::{FileState, FlowState},
     counters::Counters,
     rate_limit::RateLimit,
-    record::{self, FileFacts, FileId, FromTailer, Node, PartitionKey, Record},
+    recipe::Recipe,
+    record::{FileFacts, FileId, FromTailer, Node, PartitionKey, Record},
     settings::{FlowSettings, PartitionKeyOption},
 };
 
@@ -65,6 +72,7 @@ const HINTED_LOOK: Duration = Duration::from_secs(1);
 /// Reads the files of one flow. `S` takes what it finds and returns false when nobody wants more.
 pub(crate) struct Tailer<S> {
     settings: FlowSettings,
+    recipe: Recipe,
     directory: Directory,
     files: BTreeMap<FileId, TailedFile>,
     next_id: u32,
@@ -91,6 +99,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     pub(crate) fn new(settings: FlowSettings, state: Option<&FlowState>, counters: Arc<Counters>, now: Instant, sink: S) -> Self {
         let mut tailer = Self {
             directory: Directory::new(settings.files.clone()),
+            recipe: Recipe::of(&settings),
             settings,
             files: BTreeMap::new(),
             next_id: 0,
@@ -187,17 +196,16 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
     }
 
-    /// Sends the lines that were split off a file.
+    /// Sends the records that were split off a file.
     fn hand_on(&mut self, id: FileId, now: Instant) {
         self.note_truncated(id, now);
-        let option = self.settings.partition_key;
+        let passed = self.note_discarded(id, now);
         let bytes: usize = self.lines.iter().map(|line| line.data.len()).sum();
         self.counters.records_parsed.add(self.lines.len() as u64);
         self.counters.bytes_parsed.add(bytes as u64);
         let mut lines = std::mem::take(&mut self.lines);
-        if let Some(transform) = self.settings.transform.clone() {
-            self.convert(id, lines.drain(..), &transform, now);
-        } else {
+        if self.recipe.is_plain() {
+            let option = self.settings.partition_key;
             let mut left = lines.drain(..).map(|line| record_of(line, id, option));
             loop {
                 let chunk: Vec<Record> = left.by_ref().take(CHUNK_RECORDS).collect();
@@ -206,8 +214,36 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
                 }
                 self.is_closed |= !(self.sink)(FromTailer::Records(chunk));
             }
+            drop(left);
+            if let Some(end) = passed {
+                self.is_closed |= !(self.sink)(FromTailer::Passed { id, end });
+            }
+        } else {
+            let recipe = self.recipe.clone();
+            self.convert(id, lines.drain(..), &recipe, passed, now);
         }
         self.lines = lines; // keeps its capacity
+    }
+
+    /// Where header lines and footers end that stand behind the last record, if there were any.
+    fn note_discarded(&mut self, id: FileId, now: Instant) -> Option<u64> {
+        let file = self.files.get_mut(&id)?;
+        let discarded = file.take_discarded();
+        if discarded == 0 {
+            return None;
+        }
+        self.counters.lines_discarded.add(discarded);
+        let position = file.position;
+        if self.settings.records.framing.footer.is_some()
+            && let Some(suppressed) = self.troubles.allow(now)
+        {
+            let file = &file.facts.name;
+            info!(
+                flow = self.settings.id,
+                file, discarded, position, suppressed, "left out a header or a footer and what followed"
+            );
+        }
+        self.lines.last().is_none_or(|line| line.end < position).then_some(position)
     }
 
     fn note_truncated(&mut self, id: FileId, now: Instant) {
@@ -218,7 +254,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
         self.counters.records_truncated.add(truncated);
         if let Some(suppressed) = self.troubles.allow(now) {
-            let limit = record::max_line_bytes(self.settings.partition_key);
+            let limit = self.settings.records.limit;
             warn!(flow = self.settings.id, file = file.facts.name, truncated, limit, suppressed, "cut lines to the record limit");
         }
     }
@@ -226,14 +262,15 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     /// Ends the unfinished last line of a file, which nobody else will.
     fn flush_rest(&mut self, id: FileId, now: Instant) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        match file.take_rest(&mut self.buffer) {
-            Ok(Some(rest)) => {
-                info!(flow = self.settings.id, file = file.facts.name, bytes = rest.data.len(), "sent an unfinished last line");
-                self.lines.push(rest);
+        let (name, from) = (file.facts.name.clone(), file.position);
+        match file.take_rest(&mut self.buffer, &mut self.lines) {
+            Ok(true) => {
+                let bytes = file.position - from;
+                info!(flow = self.settings.id, file = name, bytes, "took what was left at the end of a file");
                 self.hand_on(id, now);
             }
-            Ok(None) => {}
-            Err(error) => debug!(flow = self.settings.id, file = file.facts.name, %error, "cannot read the last line"),
+            Ok(false) => {}
+            Err(error) => debug!(flow = self.settings.id, file = name, %error, "cannot read the last line"),
         }
     }
 
@@ -277,8 +314,9 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     fn add(&mut self, facts: FileFacts, position: u64, now: Instant) -> FileId {
         let id = FileId(self.next_id);
         self.next_id += 1;
-        let limit = record::max_line_bytes(self.settings.partition_key);
-        self.files.insert(id, TailedFile::new(id, facts, position, limit, now));
+        let records = &self.settings.records;
+        let framing = Framing::new(&records.framing, records.limit, position);
+        self.files.insert(id, TailedFile::new(id, facts, position, framing, now));
         id
     }
 
@@ -290,8 +328,8 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 }
 
-/// A line as it is sent when nothing converts it.
-fn record_of(Line { data, end }: Line, file: FileId, option: PartitionKeyOption) -> Record {
-    let line_bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    Record { key: PartitionKey::of(&data, option), data, file, end, line_bytes }
+/// A line as it is sent when nothing is to be done with it.
+fn record_of(Line { data, start, end }: Line, file: FileId, option: PartitionKeyOption) -> Record {
+    let line_bytes = u32::try_from(end - start).unwrap_or(u32::MAX);
+    Record { key: PartitionKey::of(&data, option), data, file, end, line_bytes, packed: None }
 }

@@ -113,9 +113,15 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &Value, format: JsonFormat, 
 }
 
 /// Writes a text with its quotes.
-pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    write_escaped(out, text);
+    out.push(b'"');
+}
+
+/// Writes what stands between the quotes of a text.
+pub(crate) fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let short = match byte {
@@ -136,7 +142,6 @@ pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
         from = at + 1;
     }
     out.extend_from_slice(&text.as_bytes()[from..]);
-    out.push(b'"');
 }
 
 fn new_line(out: &mut Vec<u8>, depth: usize) {

@@ -6,8 +6,10 @@
 //! A line that a `LOGTOJSON` cannot read is dropped, kept or put aside, as `onParseError` says. A line that fails in
 //! any other way is sent as it stands in the file, whatever the converters before made of it.
 
+pub(crate) mod apache_json;
 mod csv;
-mod json;
+pub(crate) mod json;
+pub(crate) mod json_scan;
 mod log;
 mod metadata;
 mod pattern;

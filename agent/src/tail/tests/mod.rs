@@ -2,6 +2,7 @@
 
 mod cases;
 mod conversion;
+mod framing;
 mod model;
 
 use std::{
@@ -156,7 +157,7 @@ impl Running {
                     self.positions.received(&records);
                     self.waiting.extend(records);
                 }
-                FromTailer::Rejected(records) => self.put_aside.extend(records),
+                FromTailer::Rejected { records, .. } => self.put_aside.extend(records),
                 FromTailer::Passed { id, end } => self.positions.passed(id, end),
             }
         }

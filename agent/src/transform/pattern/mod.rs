@@ -39,6 +39,14 @@ impl Pattern {
         Self::compile(text, str::to_owned)
     }
 
+    /// A pattern that must match at the beginning of a text and need not reach its end, as Java's `lookingAt()`.
+    ///
+    /// # Errors
+    /// As [`Pattern::whole`].
+    pub(crate) fn prefix(text: &str) -> Result<Self, String> {
+        Self::compile(text, |pattern| format!(r"\A(?:{pattern})"))
+    }
+
     fn compile(text: &str, anchor: impl Fn(&str) -> String) -> Result<Self, String> {
         let java::Translation { pattern, needs_backtracking } = java::translate(text)?;
         let pattern = anchor(&pattern);
@@ -61,6 +69,19 @@ impl Pattern {
     /// Whether it finds something in the empty text.
     pub(crate) fn matches_nothing(&self) -> bool {
         self.find_from("", 0).is_ok_and(|found| found.is_some())
+    }
+
+    /// Whether there is a match. A match that would take too long is none.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        match &self.0 {
+            Engine::Linear(regex) => regex.is_match(text),
+            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+        }
+    }
+
+    /// The text of the first group that took part in a match.
+    pub(crate) fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
+        self.captures(text).ok()??.into_iter().flatten().next()
     }
 
     /// The text of each group, when there is a match.
@@ -108,6 +129,14 @@ mod tests {
         assert_eq!(matched(r"^(\d+) (a)?", "12 "), (Some(vec![Some("12"), None]), true));
         assert_eq!(matched(r"(\d+)", "12 "), (None, true));
         assert_eq!(matched(r"a|ab", "ab"), (Some(vec![]), true));
+    }
+
+    #[test]
+    fn a_prefix_must_begin_the_text_and_need_not_reach_its_end() {
+        let is_prefix = |pattern, text| Pattern::prefix(pattern).unwrap().is_match(text);
+        assert!(is_prefix("ERROR", "ERROR x\n") && is_prefix(".*ERROR", "2020 ERROR x\n"));
+        assert!(!is_prefix("ERROR", "2020 ERROR x\n"));
+        assert!(is_prefix("(?=2)", "2\n") && is_prefix("a|b", "b"));
     }
 
     #[test]
