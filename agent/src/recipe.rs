@@ -78,6 +78,8 @@ pub(crate) struct Tally {
     pub(crate) reason: &'static str,
     /// Lines privacy could not be applied to.
     pub(crate) unreadable: Spot,
+    /// Lines in which privacy found none of the fields it is to mask or hash.
+    pub(crate) unnamed: Spot,
     /// Lines put aside because they were too long.
     pub(crate) oversized: Spot,
 }
@@ -138,8 +140,16 @@ impl Session<'_> {
         }
         let line = if recipe.repair { apache_json::repair(&line.data).map_or(line.data, Bytes::from) } else { line.data };
         let line = match self.privacy.as_ref().map(|privacy| privacy.apply(&line)) {
-            None | Some(Ok(Cow::Borrowed(_))) => line,
-            Some(Ok(Cow::Owned(seen))) => Bytes::from(seen),
+            None => line,
+            Some(Ok(seen)) => {
+                if seen.is_unnamed {
+                    self.tally.unnamed.note(place.start);
+                }
+                match seen.line {
+                    Cow::Borrowed(_) => line,
+                    Cow::Owned(seen) => Bytes::from(seen),
+                }
+            }
             Some(Err(_)) => return self.unreadable(line, place),
         };
         let data = match recipe.transform.as_ref().map(|transform| transform.apply(&line, self.now_ms)) {

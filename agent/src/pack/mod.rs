@@ -38,7 +38,8 @@ pub(crate) const MAX_BATCH_LINES: usize = 4 * MAX_LINES;
 /// How the lines of a flow travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// Joined as they are, lines of one file only: `aggregatedRecordSizeBytes`.
+    /// Joined as they are, lines of one file only: `aggregatedRecordSizeBytes`. Converters have seen each line by itself,
+    /// where the Java agent gave them all lines at once, which dropped or mangled them.
     Joined {
         /// The most a record of several lines has.
         bytes: usize,

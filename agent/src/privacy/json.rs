@@ -11,17 +11,18 @@ use crate::transform::{
     json_scan::{self, Kind, Member, NotAnObject},
 };
 
-pub(super) fn apply(privacy: &PrivacyNow<'_>, line: &[u8]) -> Result<Vec<u8>, Unreadable> {
+/// The line as it may be seen, and whether a field of it was to be masked or hashed.
+pub(super) fn apply(privacy: &PrivacyNow<'_>, line: &[u8]) -> Result<(Vec<u8>, bool), Unreadable> {
     let mut out = Vec::with_capacity(line.len() + 32);
     let from = line.iter().position(|byte| *byte == b'{').ok_or(Unreadable)?;
     out.extend_from_slice(&line[..from]);
-    let mut writer = Writer { privacy, line, out };
+    let mut writer = Writer { privacy, line, out, has_named: false };
     let end = writer.object(from, Treatment::default(), true)?;
     if !line[end..].iter().all(u8::is_ascii_whitespace) {
         return Err(Unreadable); // what stands behind the object was not looked at
     }
     writer.out.extend_from_slice(&line[end..]);
-    Ok(writer.out)
+    Ok((writer.out, writer.has_named))
 }
 
 impl From<NotAnObject> for Unreadable {
@@ -34,6 +35,7 @@ struct Writer<'a> {
     privacy: &'a PrivacyNow<'a>,
     line: &'a [u8],
     out: Vec<u8>,
+    has_named: bool,
 }
 
 impl Writer<'_> {
@@ -47,6 +49,7 @@ impl Writer<'_> {
             let name = json_scan::unescape(&self.line[member.key.clone()]);
             if !self.privacy.privacy.drops(&name, is_outermost) {
                 let treatment = self.privacy.privacy.treatment(&name).with(inherited);
+                self.has_named |= treatment.is_address || treatment.is_hashed;
                 self.member(before, &member, is_first, treatment)?;
                 is_first = false;
             }

@@ -72,6 +72,15 @@ pub(crate) struct PrivacyNow<'a> {
     hasher: Option<Hasher>,
 }
 
+/// A line as it may be seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Seen<'l> {
+    /// Its bytes.
+    pub(crate) line: Cow<'l, [u8]>,
+    /// Values are to be masked or hashed, and no field of the line is named for it: perhaps a name is misspelt.
+    pub(crate) is_unnamed: bool,
+}
+
 /// What is done to a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Treatment {
@@ -107,12 +116,17 @@ impl PrivacyNow<'_> {
     ///
     /// # Errors
     /// When it cannot be read; then nothing of it may be used.
-    pub(crate) fn apply<'l>(&self, line: &'l [u8]) -> Result<Cow<'l, [u8]>, Unreadable> {
-        match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => Ok(Cow::Borrowed(line)),
-            Some(b'{') => json::apply(self, line).map(Cow::Owned),
-            Some(_) => text::apply(self, line).map(Cow::Owned),
-        }
+    pub(crate) fn apply<'l>(&self, line: &'l [u8]) -> Result<Seen<'l>, Unreadable> {
+        let (line, is_unnamed) = match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => (Cow::Borrowed(line), false),
+            Some(b'{') => {
+                let (line, has_named) = json::apply(self, line)?;
+                let names_fields = self.privacy.mask.is_some() || self.privacy.hash.is_some();
+                (Cow::Owned(line), names_fields && !has_named)
+            }
+            Some(_) => (Cow::Owned(text::apply(self, line)?), false),
+        };
+        Ok(Seen { line, is_unnamed })
     }
 
     /// A value as it may be seen; nothing when it is already.

@@ -14,7 +14,7 @@ fn masking() -> Privacy {
 }
 
 fn seen(privacy: &Privacy, line: &str) -> String {
-    String::from_utf8(privacy.at(0).apply(line.as_bytes()).unwrap().into_owned()).unwrap()
+    String::from_utf8(privacy.at(0).apply(line.as_bytes()).unwrap().line.into_owned()).unwrap()
 }
 
 const COMBINED: &str =
@@ -81,6 +81,13 @@ fn text_lines_are_masked_scrubbed_and_keep_their_places() {
 fn queries_of_json_fields_are_scrubbed() {
     let privacy = Privacy { query: Some(Query::Named(texts(&["t"]))), query_fields: texts(&["request"]), ..Privacy::default() };
     assert_eq!(seen(&privacy, r#"{"request":"/a?t=1&u=2","x":"/a?t=1"}"#), r#"{"request":"/a?t=-&u=2","x":"/a?t=1"}"#);
+}
+
+#[test]
+fn an_object_without_any_of_the_named_fields_is_told() {
+    let is_unnamed = |line: &str| masking().at(0).apply(line.as_bytes()).unwrap().is_unnamed;
+    assert!(is_unnamed(r#"{"clientip":"1.2.3.4"}"#));
+    assert!(!is_unnamed(r#"{"x":{"client_ip":"-"}}"#) && !is_unnamed(COMBINED) && !is_unnamed("\n"));
 }
 
 #[test]

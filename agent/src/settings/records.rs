@@ -249,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_example_is_understood() {
+        let text = include_bytes!("../../../config/agent.records.json");
+        let settings = Settings::parse(text, Path::new("agent.records.json")).unwrap();
+        assert_eq!(settings.warnings, [] as [&str; 0]);
+        assert!(settings.flows[0].records.privacy.is_some() && settings.flows[1].records.framing.start.is_some());
+    }
+
+    #[test]
     fn empty_patterns_are_none_and_bad_ones_are_problems() {
         assert!(records(r#", "multiLineStartPattern": "", "fileFooterPattern": """#).framing.start.is_none());
         assert!(

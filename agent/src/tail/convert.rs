@@ -20,6 +20,7 @@ pub(super) struct Misses {
     mismatched: RateLimit,
     failed: RateLimit,
     unreadable: RateLimit,
+    unnamed: RateLimit,
     oversized: RateLimit,
     keyless: RateLimit,
 }
@@ -89,6 +90,10 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
         if let Some((offset, lines, suppressed)) = misses.unreadable.due(&tally.unreadable, now) {
             let says = "lines are neither JSON objects nor in an access log's format, so privacy keeps them; see onPrivacyError";
+            warn!(flow, file, offset, lines, suppressed, "{says}");
+        }
+        if let Some((offset, lines, suppressed)) = misses.unnamed.due(&tally.unnamed, now) {
+            let says = "lines have none of privacy's addressFields and hashFields and are sent as they are; are the names right?";
             warn!(flow, file, offset, lines, suppressed, "{says}");
         }
         if let Some((offset, lines, suppressed)) = misses.oversized.due(&tally.oversized, now) {
