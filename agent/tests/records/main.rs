@@ -1,8 +1,9 @@
-//! What the program makes of a file: `agent parse`, `agent cost`, and aggregates that others can read.
+//! What the program makes of a file: `agent parse`, `agent cost`, and aggregates that others can read; and packed records
 
 mod aggregate;
 mod cost;
 mod parse;
+mod shipping;
 
 use std::{
     path::{Path, PathBuf},
