@@ -2,8 +2,22 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
+/// The SDK's defaults this code was written for. Pinned: a newer version changes retries and time-outs under us.
+pub fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// The same for requests that must never go through a proxy: to this machine, and to the metadata service.
+///
+/// From `v2025_08_07` on the SDK heeds `HTTP_PROXY`, for `169.254.169.254` too; a proxy would then answer with *its*
+/// host's credentials, or not at all. Whoever uses this sets retries and time-outs, which differ as well.
+#[expect(deprecated, reason = "the SDK has no other switch that leaves its HTTP client without a proxy")]
+pub fn behavior_version_without_proxy() -> BehaviorVersion {
+    BehaviorVersion::v2025_01_17()
+}
+
 /// Where requests go and what they are signed for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
     /// A URL, or a bare host name as the Java agent's `kinesis.endpoint` has it. Empty: AWS's own for the region.
     pub endpoint: Option<String>,
@@ -13,8 +27,7 @@ pub struct AwsSettings {
 
 /// Loads the SDK's settings: credentials from the default chain, the endpoint and region as given.
 pub async fn load(settings: &AwsSettings) -> SdkConfig {
-    // Pinned: a newer behaviour version changes retries and time-outs under us.
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    let mut loader = aws_config::defaults(behavior_version());
     let endpoint = settings.endpoint.as_deref().filter(|text| !text.is_empty());
     if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint_url(endpoint));
@@ -30,25 +43,53 @@ pub fn endpoint_url(endpoint: &str) -> String {
     if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") }
 }
 
-/// The region in a host name such as `kinesis.us-east-1.amazonaws.com`; none in other names.
-///
-/// A loopback endpoint signs for us-east-1: emulators accept any region, but the SDK needs one.
-pub fn region_of(endpoint: &str) -> Option<String> {
-    let host = endpoint.split("://").last()?.split(['/', ':']).next()?;
-    let mut labels = host.split('.').rev();
-    if host == "localhost" || host.starts_with("127.") {
-        return Some("us-east-1".to_owned());
+/// The host name of an endpoint, without user, port and path.
+pub fn host_of(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(ipv6) => ipv6.split(']').next().unwrap_or(ipv6),
+        None => host.split(':').next().unwrap_or(host),
     }
-    let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
-    if !is_aws {
-        return None;
-    }
-    labels.find(|label| is_region(label)).map(str::to_owned)
 }
 
-fn is_region(label: &str) -> bool {
+/// Whether an endpoint is on this machine or its link, where no proxy can help.
+pub fn is_nearby(endpoint: &str) -> bool {
+    let host = host_of(endpoint);
+    let is_near = |address: std::net::IpAddr| match address {
+        std::net::IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
+        std::net::IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_near)
+}
+
+/// The region in a host name such as `kinesis.us-east-1.amazonaws.com`; none in other names.
+///
+/// In the name of a VPC endpoint it stands before `vpce`, which the Java agent took for the region. A loopback endpoint
+/// signs for us-east-1: emulators accept any region, but the SDK needs one.
+pub fn region_of(endpoint: &str) -> Option<String> {
+    const SUFFIXES: [&str; 5] = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu", ".amazonwebservices.com.cn"];
+    let host = host_of(endpoint).to_ascii_lowercase();
+    if is_nearby(endpoint) {
+        return Some("us-east-1".to_owned());
+    }
+    if !SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) {
+        return None;
+    }
+    host.split('.').rev().find(|label| is_region(label)).map(str::to_owned)
+}
+
+/// Whether a text has the form of a region's name, such as `us-gov-west-1`.
+pub fn is_region(label: &str) -> bool {
     let parts: Vec<&str> = label.split('-').collect();
-    parts.len() >= 3 && parts.last().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((last, words)) if words.len() >= 2 => {
+            words.iter().all(is_word) && !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -64,8 +105,26 @@ mod tests {
     #[test]
     fn the_region_comes_from_the_endpoint_name() {
         assert_eq!(region_of("kinesis.us-east-1.amazonaws.com").as_deref(), Some("us-east-1"));
-        assert_eq!(region_of("https://vpce-0a-b.kinesis.eu-west-3.vpce.amazonaws.com/").as_deref(), Some("eu-west-3"));
+        assert_eq!(region_of("https://kinesis-fips.us-gov-west-1.amazonaws.com").as_deref(), Some("us-gov-west-1"));
+        assert_eq!(region_of("firehose.eu-central-1.api.aws:443").as_deref(), Some("eu-central-1"));
         assert_eq!(region_of("http://127.0.0.1:4567").as_deref(), Some("us-east-1"));
         assert_eq!(region_of("proxy.example.com"), None);
+    }
+
+    #[test]
+    fn the_region_of_a_vpc_endpoint_is_not_vpce() {
+        assert_eq!(region_of("https://vpce-0a-b.kinesis.eu-west-3.vpce.amazonaws.com/").as_deref(), Some("eu-west-3"));
+        let zonal = "vpce-0123abcd-x1y2-us-east-1a.firehose.us-east-1.vpce.amazonaws.com";
+        assert_eq!(region_of(zonal).as_deref(), Some("us-east-1"));
+    }
+
+    #[test]
+    fn what_is_nearby_needs_no_proxy() {
+        for near in ["http://127.0.0.1:4567", "https://localhost", "http://169.254.169.254/", "http://[::1]:80", "LOCALHOST:1"] {
+            assert!(is_nearby(near), "{near}");
+        }
+        for far in ["kinesis.us-east-1.amazonaws.com", "http://10.0.0.1", "http://127.0.0.1.example.com", "http://a@10.0.0.1"] {
+            assert!(!is_nearby(far), "{far}");
+        }
     }
 }
