@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::{FlowSettings, InitialPosition, RecordSettings, Settings};
+use crate::settings::{FlowSettings, InitialPosition, Kind, RecordSettings, Settings, Target};
 
 /// A description for people: one block for each flow.
 pub(crate) fn describe(settings: &Settings) -> String {
@@ -23,21 +23,32 @@ fn describe_flow(flow: &FlowSettings) -> String {
         InitialPosition::StartOfFile => "from their start",
         InitialPosition::EndOfFile => "from their end",
     };
-    let key = &flow.records.key;
+    let key = if flow.target.kind == Kind::Kinesis { format!(", partition key {}", flow.records.key) } else { String::new() };
     let converted = flow.transform.as_ref().map(|transform| format!("  converted  {transform}\n")).unwrap_or_default();
     let framing = describe_records(&flow.records);
     let batch = &flow.batch;
     format!(
-        "{id}\n  files      {files}, at the first start {from}\n{framing}{converted}  stream     {stream}, partition key {key}\n  batch      {records} records, {bytes} bytes or {age:?}\n  retries    after {initial:?} to {max:?}\n",
+        "{id}\n  files      {files}, at the first start {from}\n{framing}{converted}  {noun:<11}{stream}{key}{place}\n  batch      {records} records, {bytes} bytes or {age:?}, {requests} request(s) at once\n  retries    after {initial:?} to {max:?}\n",
         id = flow.id,
         files = flow.files.full(),
-        stream = flow.stream,
+        noun = if flow.target.kind == Kind::Kinesis { "stream" } else { "delivery" },
+        stream = flow.target.written(),
+        place = describe_place(&flow.target),
         records = batch.max_records,
         bytes = batch.max_bytes,
         age = batch.max_age,
+        requests = flow.max_requests,
         initial = flow.retry.initial,
         max = flow.retry.max,
     )
+}
+
+/// What a flow has of its own on the way to its destination.
+fn describe_place(target: &Target) -> String {
+    let region = target.aws.region.as_ref().map(|region| format!(", region {region}"));
+    let endpoint = target.aws.endpoint.as_ref().map(|endpoint| format!(", endpoint {endpoint}"));
+    let role = target.role.as_ref().map(|role| format!(", as {}", role.arn));
+    [region, endpoint, role].into_iter().flatten().collect()
 }
 
 /// What differs from one line a record, sent as it is; nothing when nothing does.

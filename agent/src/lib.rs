@@ -15,7 +15,7 @@
 //!   `partition_key`. It is pure, and runs in the tailer's thread.
 //! - `pack` puts several lines into one record where a flow asks for it. It is pure; the batcher works with it.
 //! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
-//! - `destination` sends one request and says what became of each record.
+//! - `destination` sends one request and says what became of each record. `aws` is how it gets there, and as whom.
 //! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
 //!
 //! Invariants: a saved position never passes a line that was not accepted. Nothing is dropped to keep up: a full
@@ -25,6 +25,7 @@
 //! Deliberately absent: retries by the SDK, a buffer on disk, and any lock shared between flows.
 
 mod ack_tracker;
+mod aws;
 mod batcher;
 mod check;
 mod checkpoint;

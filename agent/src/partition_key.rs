@@ -45,6 +45,7 @@ impl KeyRule {
     /// Bytes of the longest key it makes.
     pub(crate) fn max_bytes(&self) -> usize {
         match self {
+            Self::Option(PartitionKeyOption::None) => 0,
             Self::Option(PartitionKeyOption::Random) => PartitionKey::Random(u32::MAX).len(),
             Self::Option(PartitionKeyOption::Deterministic) => PartitionKey::Md5(u128::MAX).len(),
             Self::Constant(key) => key.len(),
@@ -72,6 +73,7 @@ impl KeyRule {
 impl fmt::Display for KeyRule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Option(PartitionKeyOption::None) => out.write_str("none"),
             Self::Option(PartitionKeyOption::Random) => out.write_str("random"),
             Self::Option(PartitionKeyOption::Deterministic) => out.write_str("the MD5 of the record"),
             Self::Constant(key) => write!(out, "always {key}"),

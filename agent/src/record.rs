@@ -49,6 +49,8 @@ impl Record {
 /// What decides the shard; kept as a number until the request is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PartitionKey {
+    /// There is none: Firehose takes no key.
+    None,
     /// A random number, sent in decimal.
     Random(u32),
     /// The record's MD5, sent in hexadecimal.
@@ -61,6 +63,7 @@ impl PartitionKey {
     /// A key for these bytes.
     pub(crate) fn of(data: &[u8], option: PartitionKeyOption) -> Self {
         match option {
+            PartitionKeyOption::None => Self::None,
             PartitionKeyOption::Random => Self::Random(rand::random()),
             PartitionKeyOption::Deterministic => Self::Md5(u128::from_be_bytes(Md5::digest(data).into())),
         }
@@ -69,6 +72,7 @@ impl PartitionKey {
     /// Appends it as it stands between the quotes of a JSON text.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
+            Self::None => {}
             Self::Random(number) => write_decimal(*number, out),
             Self::Md5(number) => out.extend(number.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit)),
             Self::Text(text) => json::write_escaped(out, text),
@@ -78,6 +82,7 @@ impl PartitionKey {
     /// Bytes it counts with towards the limits of a request.
     pub(crate) fn len(&self) -> usize {
         match self {
+            Self::None => 0,
             Self::Random(number) => number.checked_ilog10().map_or(1, |log| log as usize + 1),
             Self::Md5(_) => 32,
             Self::Text(text) => text.len(),
@@ -93,6 +98,7 @@ impl PartitionKey {
 impl fmt::Display for PartitionKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::None => Ok(()),
             Self::Random(number) => write!(out, "{number}"),
             Self::Md5(number) => write!(out, "{number:032x}"),
             Self::Text(text) => out.write_str(text),
@@ -251,6 +257,7 @@ mod tests {
     #[test]
     fn a_key_counts_with_the_length_it_is_sent_with() {
         for key in [
+            PartitionKey::None,
             PartitionKey::Random(0),
             PartitionKey::Random(9),
             PartitionKey::Random(10),

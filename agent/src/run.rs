@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use aws_sdk_kinesis::Client;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,11 +18,11 @@ use crate::{
         store::{StateDirectory, Store},
     },
     counters::Counters,
-    destination::{AROUND_RECORD, Kinesis, client},
+    destination::{AROUND_RECORD, AnyDestination, Clients},
     recipe::Recipe,
     record::Record,
     settings::{FlowSettings, Settings},
-    ship::{DeadLetters, REQUESTS, Shipper},
+    ship::{DeadLetters, Shipper},
     status::Status,
     tail::{self, CHUNK_RECORDS, READ_BYTES},
 };
@@ -59,22 +58,16 @@ pub struct Summary {
 /// When another agent has the state directory, a checkpoint is damaged or cannot be saved at the end, no region is
 /// known, or a flow fails.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
-    let client = client(&settings).await?;
-    run_with(settings, client, stop).await
-}
-
-/// [`run`] with a client that is there already.
-async fn run_with(settings: Settings, client: Client, stop: CancellationToken) -> Result<Summary> {
     let started = Instant::now();
     let directory = StateDirectory::open(&settings.state_directory)?;
     let flows = load(&settings, &directory)?;
+    let destinations = connect(&settings).await?;
     info!(flows = flows.len(), state = %settings.state_directory.display(), "Found {} configured flow(s)", flows.len());
 
     let status = Status::new(flows.iter().map(|flow| (flow.settings.id.clone(), flow.counters.clone())).collect());
     let counters: Vec<Arc<Counters>> = flows.iter().map(|flow| flow.counters.clone()).collect();
     let mut tasks = JoinSet::new();
-    for flow in flows {
-        let destination = Kinesis::new(client.clone(), flow.settings.stream.clone());
+    for (flow, destination) in flows.into_iter().zip(destinations) {
         let letters = DeadLetters::new(directory.dead_letters());
         tasks.spawn(run_flow(flow, destination, letters, stop.clone(), settings.shutdown_timeout));
     }
@@ -109,10 +102,26 @@ fn load(settings: &Settings, directory: &StateDirectory) -> Result<Vec<Flow>> {
         let store = directory.store(&flow.id);
         let state = store.load()?;
         let bound_mib = memory_bound(flow).div_ceil(1024 * 1024);
-        info!(flow = flow.id, stream = flow.stream, known = state.is_some(), memory_bound_mib = bound_mib, "starting tailer");
+        info!(
+            flow = flow.id,
+            stream = flow.target.written(),
+            known = state.is_some(),
+            memory_bound_mib = bound_mib,
+            "starting tailer"
+        );
         Ok(Flow { settings: flow.clone(), store, state, counters: Arc::default() })
     };
     settings.flows.iter().map(load).collect()
+}
+
+/// The destination of each flow, in their order.
+async fn connect(settings: &Settings) -> Result<Vec<AnyDestination>> {
+    let mut clients = Clients::load(settings).await;
+    let mut destinations = Vec::with_capacity(settings.flows.len());
+    for flow in &settings.flows {
+        destinations.push(clients.destination(&flow.target).await.with_context(|| format!("flow {}", flow.id))?);
+    }
+    Ok(destinations)
 }
 
 /// Waits for every flow. The first that fails stops the others, and is the one to report.
@@ -129,7 +138,7 @@ async fn join_all(tasks: &mut JoinSet<Result<()>>, stop: &CancellationToken) -> 
 
 async fn run_flow(
     flow: Flow,
-    destination: Kinesis,
+    destination: AnyDestination,
     letters: DeadLetters,
     stop: CancellationToken,
     grace: Duration,
@@ -171,8 +180,8 @@ fn memory_bound(flow: &FlowSettings) -> usize {
     // The open batch and the one that waits for a place.
     let waiting = 2 * flow.batch.max_bytes;
     // The records, and the body with their base64 and the JSON around it.
-    let sending = REQUESTS * (flow.batch.max_bytes * (3 + 4) / 3 + flow.batch.max_records * AROUND_RECORD);
-    let packing = flow.records.packing.map_or(0, |packing| packing.memory_bytes(REQUESTS + 2));
+    let sending = flow.max_requests * (flow.batch.max_bytes * (3 + 4) / 3 + flow.batch.max_records * AROUND_RECORD);
+    let packing = flow.records.packing.map_or(0, |packing| packing.memory_bytes(flow.max_requests + 2));
     chunks + waiting + sending + packing + READ_BYTES.max(line)
 }
 
@@ -197,11 +206,12 @@ mod tests {
     use super::*;
     use crate::testing::{FakeKinesis, flow};
 
-    fn settings(folder: &Path) -> Settings {
+    fn settings(folder: &Path, server: &FakeKinesis) -> Settings {
         let text = format!(
-            r#"{{"stateDirectory": "{0}/state", "flows": [{{"filePattern": "{0}/a.log", "kinesisStream": "s",
+            r#"{{"kinesis.endpoint": "{1}", "awsAccessKeyId": "id", "awsSecretAccessKey": "secret", "stateDirectory": "{0}/state", "flows": [{{"filePattern": "{0}/a.log", "kinesisStream": "s",
                 "initialPosition": "START_OF_FILE", "minTimeBetweenFilePollsMillis": 1, "maxBufferAgeMillis": 1000}}]}}"#,
-            folder.display()
+            folder.display(),
+            server.endpoint()
         );
         Settings::parse(text.as_bytes(), Path::new("test")).unwrap()
     }
@@ -222,7 +232,7 @@ mod tests {
         let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
         append(folder.path(), 0..1200);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        let running = tokio::spawn(run(settings(folder.path(), &server), stop.clone()));
         server.wait_for(1000).await; // two full batches; the rest waits for its age
         append(folder.path(), 1200..1300);
         stop.cancel();
@@ -233,7 +243,7 @@ mod tests {
         fs::rename(folder.path().join("a.log"), folder.path().join("a.log.1")).unwrap();
         append(folder.path(), 1400..1500);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        let running = tokio::spawn(run(settings(folder.path(), &server), stop.clone()));
         server.wait_for(1500).await; // sent by age alone
         stop.cancel();
         running.await.unwrap().unwrap();
@@ -245,9 +255,9 @@ mod tests {
         let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
         append(folder.path(), 0..500);
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run_with(settings(folder.path()), server.client(), stop.clone()));
+        let running = tokio::spawn(run(settings(folder.path(), &server), stop.clone()));
         server.wait_for(500).await;
-        let second = run_with(settings(folder.path()), server.client(), CancellationToken::new()).await;
+        let second = run(settings(folder.path(), &server), CancellationToken::new()).await;
         assert!(second.unwrap_err().to_string().contains("another agent is running"));
         stop.cancel();
         running.await.unwrap().unwrap();
@@ -256,7 +266,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_flow_with_converters_sends_each_good_line_once_over_a_restart() {
         let (folder, server) = (tempfile::tempdir().unwrap(), FakeKinesis::accepting().await);
-        let mut settings = settings(folder.path());
+        let mut settings = settings(folder.path(), &server);
         let options = r#", "dataProcessingOptions": [{"optionName": "LOGTOJSON", "logFormat": "SYSLOG", "onParseError":
             "deadletter", "matchPattern": "line (\\d*[02468])", "customFieldNames": ["n"]}]"#;
         settings.flows[0].transform = flow(folder.path(), "a.log", options).transform;
@@ -265,7 +275,7 @@ mod tests {
             let good = lines.end.div_ceil(2) as usize;
             append(folder.path(), lines);
             let stop = CancellationToken::new();
-            let running = tokio::spawn(run_with(settings.clone(), server.client(), stop.clone()));
+            let running = tokio::spawn(run(settings.clone(), stop.clone()));
             server.wait_for(good).await;
             stop.cancel();
             summary = running.await.unwrap().unwrap();
@@ -279,8 +289,7 @@ mod tests {
 
     #[test]
     fn the_memory_bound_follows_the_settings() {
-        let folder = Path::new("/l");
-        let mut flow = settings(folder).flows.remove(0);
+        let mut flow = flow(Path::new("/l"), "a.log", "");
         let most = memory_bound(&flow);
         flow.queue_capacity = 1;
         flow.batch.max_bytes = 100_000;

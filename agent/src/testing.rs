@@ -14,7 +14,11 @@ use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::Into
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::settings::{FlowSettings, Settings};
+use crate::{
+    aws::Place,
+    destination::{Explainer, Kinesis, Subject},
+    settings::{FlowSettings, Settings},
+};
 
 /// One flow with short waits over the files `pattern` in a directory.
 pub(crate) fn flow(directory: &Path, pattern: &str, more: &str) -> FlowSettings {
@@ -75,6 +79,13 @@ impl FakeKinesis {
 
     pub(crate) fn client(&self) -> Client {
         client(&self.endpoint())
+    }
+
+    /// The stream `s` of this server.
+    pub(crate) fn destination(&self) -> Kinesis {
+        let place = Place { region: "us-east-1".to_owned(), endpoint: Some(self.endpoint()), role: None };
+        let target = flow(Path::new("/l"), "a.log", "").target;
+        Kinesis::new(self.client(), Explainer::new(Subject::new(target, place), None))
     }
 
     /// Records that were accepted, in the order they arrived.

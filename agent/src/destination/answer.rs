@@ -28,6 +28,10 @@ pub(crate) struct Shape {
 pub(crate) const PUT_RECORDS: Shape =
     Shape { success: br#""FailedRecordCount":0"#, short: r#"{"FailedRecordCount":0,"Records":[]}"# };
 
+/// Firehose's answer to PutRecordBatch. Source: its API reference.
+pub(crate) const PUT_RECORD_BATCH: Shape =
+    Shape { success: br#""FailedPutCount":0"#, short: r#"{"FailedPutCount":0,"RequestResponses":[]}"# };
+
 impl Shape {
     /// How many records the answer says were accepted. None when one failed, or when it is not certain.
     fn accepted(&self, answer: &[u8]) -> Option<usize> {
@@ -150,6 +154,9 @@ mod tests {
         assert_eq!(accepted(&format!(r#"{{"FailedRecordCount":0,"Records":[{result},{result}]}}"#)), Some(2));
         assert_eq!(accepted(&format!(r#"{{"EncryptionType":"KMS","Records":[{result}],"FailedRecordCount":0}}"#)), Some(1));
         assert_eq!(accepted(PUT_RECORDS.short), Some(0));
+        let batch = r#"{"Encrypted":false,"FailedPutCount":0,"RequestResponses":[{"RecordId":"a+/="},{"RecordId":"b"}]}"#;
+        assert_eq!(PUT_RECORD_BATCH.accepted(batch.as_bytes()), Some(2));
+        assert_eq!(PUT_RECORD_BATCH.accepted(PUT_RECORD_BATCH.short.as_bytes()), Some(0));
     }
 
     #[test]

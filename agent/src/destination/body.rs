@@ -35,7 +35,12 @@ impl Layout {
         Self::new(field, stream, true)
     }
 
-    /// Any of them: PutRecordBatch has `DeliveryStreamName` and no keys.
+    /// PutRecordBatch.
+    pub(crate) fn put_record_batch(stream: &str) -> Self {
+        Self::new("DeliveryStreamName", stream, false)
+    }
+
+    /// Either of them.
     fn new(field: &str, stream: &str, has_keys: bool) -> Self {
         let stream = Value::from(stream); // escapes what needs it
         Self { head: format!(r#"{{"{field}":{stream},"Records":["#).into_bytes(), has_keys }
@@ -189,7 +194,7 @@ mod tests {
             packed: None,
         };
         let mut body = Vec::new();
-        Layout::new("DeliveryStreamName", "d", false).write(&[record("line\n"), record("more\n")], &mut body);
+        Layout::put_record_batch("d").write(&[record("line\n"), record("more\n")], &mut body);
         assert_eq!(body, br#"{"DeliveryStreamName":"d","Records":[{"Data":"bGluZQo="},{"Data":"bW9yZQo="}]}"#);
     }
 

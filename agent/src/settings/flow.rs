@@ -1,9 +1,9 @@
-//! The settings of one flow: which files, to which stream, in what batches.
+//! The settings of one flow: which files, to which destination, in what batches.
 
 use std::time::Duration;
 
 use super::{
-    keys::{self, Use},
+    destination::{self, Kind, Target},
     options,
     pattern::FilePattern,
     problem::Fields,
@@ -14,8 +14,12 @@ use crate::transform::Transform;
 /// Milliseconds no setting needs to exceed: a day.
 pub(super) const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// Bytes in one PutRecords request, keys included. The Java agent's limit; the service takes 10 MiB.
-const MAX_REQUEST_BYTES: i64 = 5 * 1024 * 1024;
+/// Bytes in one PutRecords request, keys included. Source: the Kinesis API reference.
+const MOST_REQUEST_BYTES: i64 = 10 * 1024 * 1024;
+
+/// Requests of one flow on their way together unless it says otherwise. Four keep a stream busy while answers take
+/// their time.
+const DEFAULT_REQUESTS: i64 = 4;
 
 /// Shortest wait of a line for its request to fill. The Java agent starts at [`JAVA_MIN_AGE`].
 const MIN_AGE_MILLIS: i64 = 10;
@@ -26,18 +30,20 @@ pub(super) const JAVA_MIN_AGE: Duration = Duration::from_secs(1);
 /// One flow: the files of a pattern to one destination.
 #[derive(Debug, Clone)]
 pub struct FlowSettings {
-    /// `kinesis:<stream>:<directory>/<pattern>`: names the flow in logs and its checkpoint.
+    /// `kinesis:<stream>:<directory>/<pattern>`, or `fh:<delivery stream>:..`: names the flow in logs and its checkpoint.
     pub id: String,
     /// The files.
     pub files: FilePattern,
-    /// Name of the Kinesis stream.
-    pub stream: String,
+    /// Where the records go.
+    pub target: Target,
     /// How records spread over the shards.
     pub partition_key: PartitionKeyOption,
     /// Where to begin in files that exist when the flow starts for the first time ever.
     pub initial_position: InitialPosition,
     /// When a batch leaves.
     pub batch: BatchLimits,
+    /// Requests that may be on their way together. With 1, lines stay in order while the destination accepts them.
+    pub max_requests: usize,
     /// How long to wait after a request failed.
     pub retry: RetryLimits,
     /// Shortest time between two looks at the files.
@@ -55,6 +61,8 @@ pub struct FlowSettings {
 /// How records spread over the shards of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionKeyOption {
+    /// There is no key: Firehose has no shards.
+    None,
     /// A random number for each record.
     Random,
     /// The MD5 of the record's bytes in hexadecimal: equal lines meet on one shard.
@@ -92,12 +100,13 @@ pub struct RetryLimits {
 
 /// Reads one flow. What is wrong goes to the problems behind `fields`.
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
-    refuse_unsupported(fields, keys::FLOW);
     let files = read_pattern(fields);
-    let stream = read_stream(fields);
+    let target = destination::read(fields);
+    let kind = target.as_ref().map_or(Kind::Kinesis, |target| target.kind);
+    let max_bytes = read_request_limit(fields, kind);
     let batch = BatchLimits {
         max_records: fields.size("maxBufferSizeRecords", 500, 1..=500),
-        max_bytes: fields.size("maxBufferSizeBytes", MAX_REQUEST_BYTES, 1..=MAX_REQUEST_BYTES),
+        max_bytes: fields.size("maxBufferSizeBytes", max_bytes, 1..=max_bytes),
         max_age: fields.millis("maxBufferAgeMillis", 60_000, MIN_AGE_MILLIS..=900_000),
     };
     let retry = RetryLimits {
@@ -107,21 +116,25 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     let positions = [("END_OF_FILE", InitialPosition::EndOfFile), ("START_OF_FILE", InitialPosition::StartOfFile)];
     let options = [("RANDOM", PartitionKeyOption::Random), ("DETERMINISTIC", PartitionKeyOption::Deterministic)];
     let initial_position = fields.choice("initialPosition", InitialPosition::EndOfFile, &positions);
-    let partition_key = fields.choice("partitionKeyOption", PartitionKeyOption::Random, &options);
+    let chosen_key = fields.choice("partitionKeyOption", PartitionKeyOption::Random, &options);
+    let partition_key = if kind == Kind::Firehose { PartitionKeyOption::None } else { chosen_key };
+    // A few dozen keep any stream busy; each holds a whole request in memory.
+    let max_requests = fields.size("maxRequestsInFlight", DEFAULT_REQUESTS, 1..=64);
     let poll_interval = fields.millis("minTimeBetweenFilePollsMillis", 100, 0..=DAY_MILLIS);
     let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", 10_000, 0..=DAY_MILLIS);
     let queue_capacity = fields.size("publishQueueCapacity", 100, 1..=1_000_000);
     let transform = options::read(fields);
-    let records = records::read(fields, partition_key);
-    let (files, stream) = (files?, stream?);
-    let id = format!("kinesis:{stream}:{}", files.full());
+    let records = records::read(fields, kind, partition_key);
+    let (files, target) = (files?, target?);
+    let id = format!("{}:{}:{}", kind.prefix(), target.written(), files.full());
     Some(FlowSettings {
         id,
         files,
-        stream,
+        target,
         partition_key,
         initial_position,
         batch,
+        max_requests,
         retry,
         poll_interval,
         refresh_interval,
@@ -139,30 +152,16 @@ fn read_pattern(fields: &mut Fields<'_>) -> Option<FilePattern> {
     FilePattern::parse(&text).map_err(|remedy| fields.problem("filePattern", &remedy)).ok()
 }
 
-fn read_stream(fields: &mut Fields<'_>) -> Option<String> {
-    let is_firehose = fields.value("deliveryStream").is_some();
-    if is_firehose && fields.value("kinesisStream").is_none() {
-        return None; // reported as not supported yet
-    }
-    let name = fields.required_text("kinesisStream", "a flow needs the name of a Kinesis stream");
-    if name.is_empty() {
-        return None;
-    }
-    // Checked here because the service's own refusal would come once for each request.
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if name.len() > 128 || !name.bytes().all(is_legal) {
-        fields.problem("kinesisStream", "allowed are 1 to 128 letters, digits, '_', '.', '-' (the name, not an ARN)");
-        return None;
-    }
-    Some(name)
-}
-
-/// Reports each key that would change what is sent and that this version cannot honour.
-pub(super) fn refuse_unsupported(fields: &mut Fields<'_>, table: &[(&str, Use)]) {
-    for (key, _) in table.iter().filter(|(_, use_)| *use_ == Use::Refused) {
-        let Some(value) = fields.value(key) else { continue };
-        if !keys::asks_for_nothing(key, value) {
-            fields.refuse(key);
+/// The most bytes `maxBufferSizeBytes` may ask for, which is also its default.
+fn read_request_limit(fields: &mut Fields<'_>, kind: Kind) -> i64 {
+    let usual = i64::try_from(kind.max_request_bytes()).unwrap_or(MOST_REQUEST_BYTES);
+    match kind {
+        Kind::Kinesis => fields.integer("requestSizeLimitBytes", usual, 1..=MOST_REQUEST_BYTES),
+        Kind::Firehose => {
+            if fields.value("requestSizeLimitBytes").is_some() {
+                fields.problem("requestSizeLimitBytes", "only Kinesis takes larger requests; Firehose's limit of 4 MiB is fixed");
+            }
+            usual
         }
     }
 }

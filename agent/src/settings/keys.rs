@@ -1,5 +1,5 @@
-//! The names `agent.json` may hold: the Java agent's, and ours. The table decides what happens to a key
-//! that this agent reads, ignores, or must refuse.
+//! The names `agent.json` may hold: the Java agent's, and ours. The table says whether
+//! this agent reads a key or takes it without effect.
 
 use serde_json::{Map, Value};
 
@@ -10,10 +10,8 @@ pub(super) enum Use {
     Read,
     /// It changes nothing that is sent; said once at the start when it is set.
     WithoutEffect,
-    /// It would change what is sent, where, or as whom; never to be ignored in silence.
-    Refused,
 }
-use Use::{Read, Refused, WithoutEffect};
+use Use::{Read, WithoutEffect};
 
 /// Keys at the top of the file. Source: the Java agent's configuration classes, version 2.0.13.
 pub(super) const AGENT: &[(&str, Use)] = &[
@@ -26,13 +24,15 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("connectionTimeoutMillis", Read),
     ("socketTimeoutMillis", Read),
     ("shutdownTimeoutMillis", Read),
-    ("firehose.endpoint", WithoutEffect),
+    ("firehose.endpoint", Read),
+    ("firehose.region", Read),
     ("checkpointFile", WithoutEffect),
     ("checkpointTimeToLiveDays", WithoutEffect),
     ("checkpoints.queryTimeoutSeconds", WithoutEffect),
     ("checkpoints.connectionTimeoutSeconds", WithoutEffect),
-    ("sts.endpoint", WithoutEffect),
-    ("cloudwatch.endpoint", WithoutEffect),
+    ("sts.endpoint", Read),
+    ("cloudwatch.endpoint", Read),
+    ("cloudwatch.region", Read),
     ("cloudwatch.namespace", WithoutEffect),
     ("cloudwatch.metricsBufferTimeMillis", WithoutEffect),
     ("cloudwatch.metricsQueueSize", WithoutEffect),
@@ -51,20 +51,30 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("connectionTTLMillis", WithoutEffect),
     ("useTcpKeepAlive", WithoutEffect),
     ("useHttpGzip", WithoutEffect),
-    ("userAgent", WithoutEffect),
-    ("userAgentOverride", WithoutEffect),
-    ("awsAccessKeyId", Refused),
-    ("awsSecretAccessKey", Refused),
-    ("assumeRoleARN", Refused),
-    ("assumeRoleExternalId", Refused),
-    ("userDefinedCredentialsProvider.classname", Refused),
-    ("userDefinedCredentialsProvider.location", Refused),
+    ("userAgent", Read),
+    ("userAgentOverride", Read),
+    ("useFipsEndpoint", Read),
+    ("useDualStackEndpoint", Read),
+    ("awsAccessKeyId", Read),
+    ("awsSecretAccessKey", Read),
+    ("assumeRoleARN", Read),
+    ("assumeRoleExternalId", Read),
+    ("userDefinedCredentialsProvider.classname", Read),
+    // Only says where the class is.
+    ("userDefinedCredentialsProvider.location", WithoutEffect),
 ];
 
 /// Keys of one flow. Source as above.
 pub(super) const FLOW: &[(&str, Use)] = &[
     ("filePattern", Read),
     ("kinesisStream", Read),
+    ("deliveryStream", Read),
+    ("region", Read),
+    ("endpoint", Read),
+    ("assumeRoleARN", Read),
+    ("assumeRoleExternalId", Read),
+    ("requestSizeLimitBytes", Read),
+    ("maxRequestsInFlight", Read),
     ("partitionKeyOption", Read),
     ("initialPosition", Read),
     ("maxBufferAgeMillis", Read),
@@ -80,7 +90,6 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     ("waitOnEmptyPublishQueueMillis", WithoutEffect),
     ("waitOnFullRetryQueueMillis", WithoutEffect),
     ("log.emitInternalMetrics", WithoutEffect),
-    ("deliveryStream", Refused),
     // What a record is; from multiLineFlushMillis on they are ours.
     ("multiLineStartPattern", Read),
     ("fileFooterPattern", Read),
@@ -98,19 +107,6 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     ("compressionLevel", Read),
     ("compressedRecordSizeBytes", Read),
 ];
-
-/// Values of a refused key that ask for nothing, so that a file which spells out a default still works.
-pub(super) fn asks_for_nothing(key: &str, value: &Value) -> bool {
-    match (key, value) {
-        (_, Value::Null) => true,
-        (_, Value::String(text)) if text.is_empty() => true,
-        // Web identity tokens are part of the SDK's own chain.
-        ("userDefinedCredentialsProvider.classname", Value::String(name)) => {
-            name.ends_with("CLIWebIdentityTokenCredentialsProvider")
-        }
-        _ => false,
-    }
-}
 
 /// One line for each key the table does not have, with the nearest one it has, and for each without effect.
 pub(super) fn warnings(object: &Map<String, Value>, place: &str, table: &[(&str, Use)]) -> Vec<String> {

@@ -3,6 +3,8 @@
 //! Keys are flat and keep their dots (`"kinesis.endpoint"`); comments are allowed; numbers and truth values
 //! may be quoted. All problems of a file are reported together, and an unknown key is only a warning.
 
+mod aws;
+mod destination;
 mod flow;
 mod keys;
 mod options;
@@ -24,12 +26,14 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 pub(crate) use self::records::{FramingSettings, OnOversized, RecordSettings};
-use self::{flow::DAY_MILLIS, problem::Fields};
 pub use self::{
+    aws::{AwsAccess, CredentialsSource, Keys, Role},
+    destination::{Arn, Kind, Target},
     flow::{BatchLimits, FlowSettings, InitialPosition, PartitionKeyOption, RetryLimits},
     pattern::FilePattern,
     problem::{Problem, SettingsError},
 };
+use self::{flow::DAY_MILLIS, problem::Fields};
 
 /// Where the state is kept unless the file or a flag says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/aws-kinesis-agent";
@@ -43,6 +47,8 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// Where Kinesis is.
     pub kinesis: AwsSettings,
+    /// Where the other services are, and as whom the agent speaks to them.
+    pub aws: AwsAccess,
     /// Longest time to open a connection.
     pub connect_timeout: Duration,
     /// Longest silence on a connection that has a request.
@@ -78,6 +84,16 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Where a kind of destination is, unless a flow says otherwise.
+    pub fn service(&self, kind: Kind) -> &AwsSettings {
+        match kind {
+            Kind::Kinesis => &self.kinesis,
+            Kind::Firehose => &self.aws.firehose,
+        }
+    }
+}
+
 /// The first JSON value in the text. What follows it is ignored, as the Java agent does.
 fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     let plain = StripComments::with_settings(CommentSettings::c_style(), text);
@@ -86,7 +102,6 @@ fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
 
 fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Settings {
     let mut fields = Fields::new(object, String::new(), problems);
-    flow::refuse_unsupported(&mut fields, keys::AGENT);
     let mut warnings = keys::warnings(object, "", keys::AGENT);
     if fields.boolean("cloudwatch.emitMetrics", false) {
         warnings.push("cloudwatch.emitMetrics is set, but this version sends no metrics to CloudWatch".to_owned());
@@ -94,7 +109,8 @@ fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Setti
     Settings {
         flows: Vec::new(),
         state_directory: fields.text("stateDirectory").unwrap_or(DEFAULT_STATE_DIRECTORY.to_owned()).into(),
-        kinesis: AwsSettings { endpoint: fields.text("kinesis.endpoint"), region: fields.text("kinesis.region") },
+        kinesis: aws::service(&mut fields, "kinesis"),
+        aws: aws::read(&mut fields),
         connect_timeout: fields.millis("connectionTimeoutMillis", 10_000, 1..=DAY_MILLIS),
         read_timeout: fields.millis("socketTimeoutMillis", 50_000, 1..=DAY_MILLIS),
         shutdown_timeout: fields.millis("shutdownTimeoutMillis", 10_000, 0..=DAY_MILLIS),
@@ -104,7 +120,7 @@ fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Setti
 }
 
 fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &mut Vec<Problem>) {
-    let no_flows = "there are no flows configured; add at least one with filePattern and kinesisStream";
+    let no_flows = "there are no flows configured; add at least one with filePattern and kinesisStream or deliveryStream";
     let flows = match object.get("flows") {
         Some(Value::Array(flows)) if !flows.is_empty() => flows,
         _ => return Fields::new(object, String::new(), problems).problem("flows", no_flows),
@@ -113,7 +129,7 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
     for (index, flow) in flows.iter().enumerate() {
         let place = format!("flows[{index}].");
         let Value::Object(flow) = flow else {
-            let remedy = "a flow is an object with filePattern and kinesisStream".to_owned();
+            let remedy = "a flow is an object with filePattern and kinesisStream or deliveryStream".to_owned();
             problems.push(Problem { key: format!("flows[{index}]"), value: Some(flow.to_string()), remedy });
             continue;
         };
@@ -129,6 +145,8 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
             let remedy = format!("Duplicate flow: {}", read.id);
             problems.push(Problem { key: format!("flows[{index}]"), value: Some("there twice".to_owned()), remedy });
         }
+        let service = settings.service(read.target.kind);
+        settings.warnings.extend(destination::warnings(&read.target, service, &place));
         settings.flows.push(read);
     }
 }
@@ -155,7 +173,7 @@ mod tests {
     #[test]
     fn the_shipped_file_is_understood() {
         let settings = parse(include_str!("../../../config/agent.json")).unwrap();
-        assert_eq!(settings.flows.iter().map(|flow| flow.stream.as_str()).collect::<Vec<_>>(), ["web-access-log"]);
+        assert_eq!(settings.flows.iter().map(|flow| flow.target.name.as_str()).collect::<Vec<_>>(), ["web-access-log"]);
     }
 
     #[test]
@@ -231,8 +249,8 @@ mod tests {
                 "flows[0].maxBufferAgeMillis is 9: allowed is a whole number from 10 to 900000",
                 r#"flows[0].partitionKeyOption is "random": allowed are RANDOM, DETERMINISTIC"#,
                 "flows[1].filePattern is missing: a flow needs the files to read, such as /var/log/app.log*",
-                "flows[2].kinesisStream is missing: a flow needs the name of a Kinesis stream",
-                "flows[3] is 7: a flow is an object with filePattern and kinesisStream",
+                "flows[2].kinesisStream is missing: a flow needs the name or ARN of a Kinesis stream, or a deliveryStream",
+                "flows[3] is 7: a flow is an object with filePattern and kinesisStream or deliveryStream",
             ]
         );
     }
@@ -257,15 +275,68 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_secret_is_not_repeated() {
+    fn a_secret_is_in_no_message() {
         let found = problems(r#"{"awsSecretAccessKey": "hush", "flows": [{"filePattern": "/l/a", "kinesisStream": "s"}]}"#);
-        assert!(found[0].contains("not supported yet") && !found[0].contains("hush"), "{found:?}");
+        assert_eq!(found, ["awsAccessKeyId is missing: an access key has two halves; set both, or neither"]);
+        let text = r#"{"awsAccessKeyId": "AKID", "awsSecretAccessKey": "hush", "assumeRoleARN": "arn:aws:iam::123456789012:role/r",
+            "assumeRoleExternalId": "whisper", "flows": [{"filePattern": "/l/a", "kinesisStream": "s"}]}"#;
+        let shown = format!("{:?}", parse(text).unwrap());
+        assert!(!shown.contains("hush") && !shown.contains("whisper"), "{shown}");
     }
 
     #[test]
-    fn a_firehose_flow_is_refused_once() {
-        let found = problems(r#"{"flows": [{"filePattern": "/l/a", "deliveryStream": "d"}]}"#);
-        assert_eq!(found, ["flows[0].deliveryStream is set: not supported yet; remove it if the flow can do without"]);
+    fn firehose_wins_when_both_streams_are_there() {
+        let settings = parse(&one_flow(r#", "deliveryStream": "d", "partitionKeyOption": "DETERMINISTIC""#)).unwrap();
+        let flow = &settings.flows[0];
+        assert_eq!((flow.id.as_str(), flow.target.kind), ("fh:d:/l/a.log", Kind::Firehose));
+        assert_eq!(flow.partition_key, PartitionKeyOption::None);
+        assert_eq!(flow.batch.max_bytes, 4_194_304);
+    }
+
+    #[test]
+    fn each_destination_has_its_own_limits() {
+        let bytes = |more: &str| parse(&one_flow(more)).map(|settings| settings.flows[0].batch.max_bytes);
+        assert_eq!(bytes("").unwrap(), 5_242_880);
+        assert!(bytes(r#", "maxBufferSizeBytes": 5242881"#).unwrap_err().to_string().contains("from 1 to 5242880"));
+        assert_eq!(bytes(r#", "requestSizeLimitBytes": 10485760"#).unwrap(), 10_485_760);
+        assert_eq!(bytes(r#", "requestSizeLimitBytes": 10485760, "maxBufferSizeBytes": 6000000"#).unwrap(), 6_000_000);
+        assert!(bytes(r#", "deliveryStream": "d", "maxBufferSizeBytes": 4194305"#).unwrap_err().to_string().contains("4194304"));
+        let refused = bytes(r#", "deliveryStream": "d", "requestSizeLimitBytes": 9"#).unwrap_err().to_string();
+        assert!(refused.contains("Firehose's limit of 4 MiB is fixed"));
+    }
+
+    #[test]
+    fn the_bundled_web_identity_class_is_the_native_provider_and_others_are_refused() {
+        let class = |name: &str| {
+            let text = format!(
+                r#"{{"userDefinedCredentialsProvider.classname": "{name}", "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#
+            );
+            parse(&text).map(|settings| settings.aws.credentials)
+        };
+        let bundled = "com.amazon.kinesis.streaming.agent.providers.CLIWebIdentityTokenCredentialsProvider";
+        assert!(matches!(class(bundled).unwrap(), CredentialsSource::WebIdentity));
+        assert!(matches!(class("").unwrap(), CredentialsSource::Chain));
+        assert!(class("com.example.Vault").unwrap_err().to_string().contains("a Java class cannot be loaded here"));
+    }
+
+    #[test]
+    fn a_flow_may_have_its_own_way_to_aws() {
+        let more = r#", "region": "eu-west-1", "endpoint": "vpce-1.kinesis.eu-west-1.vpce.amazonaws.com",
+            "assumeRoleARN": "arn:aws:iam::123456789012:role/logs", "assumeRoleExternalId": "x", "maxRequestsInFlight": 1"#;
+        let flow = parse(&one_flow(more)).unwrap().flows.remove(0);
+        assert_eq!(flow.target.role.unwrap().external_id.as_deref(), Some("x"));
+        assert_eq!((flow.target.aws.region.as_deref(), flow.max_requests), (Some("eu-west-1"), 1));
+        let found = problems(&one_flow(r#", "assumeRoleARN": "logs", "endpoint": "ftp://x", "region": "a b""#));
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn an_arn_in_another_region_than_the_settings_is_a_warning() {
+        let text = r#"{"kinesis.region": "eu-west-1", "flows": [
+            {"filePattern": "/l/a", "kinesisStream": "arn:aws:kinesis:us-east-2:123456789012:stream/s"}]}"#;
+        let settings = parse(text).unwrap();
+        assert_eq!(settings.flows[0].id, "kinesis:arn:aws:kinesis:us-east-2:123456789012:stream/s:/l/a");
+        assert!(settings.warnings[0].contains("is in us-east-2, but requests go to eu-west-1"), "{:?}", settings.warnings);
     }
 
     #[test]

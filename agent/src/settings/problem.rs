@@ -137,16 +137,6 @@ impl<'a> Fields<'a> {
         default
     }
 
-    /// Notes that a key cannot be honoured. Its value is not repeated: it may be a secret.
-    pub(super) fn refuse(&mut self, key: &str) {
-        let remedy = if key.starts_with("aws") {
-            "not supported yet; export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"
-        } else {
-            "not supported yet; remove it if the flow can do without"
-        };
-        self.problem_at(key, Some("set".to_owned()), remedy);
-    }
-
     /// The fields of an object inside this one, such as an option of a flow.
     pub(super) fn nested<'b>(&'b mut self, object: &'b Map<String, Value>, place: &str) -> Fields<'b> {
         Fields { object, place: format!("{}{place}.", self.place), problems: &mut *self.problems }

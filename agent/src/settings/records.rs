@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
+    destination::Kind,
     flow::{DAY_MILLIS, PartitionKeyOption},
     privacy,
     problem::Fields,
@@ -15,12 +16,6 @@ use crate::{
     privacy::Privacy,
     transform::Pattern,
 };
-
-/// Bytes of a Kinesis record and its partition key together. Source: PutRecords, the default of every stream.
-const KINESIS_RECORD_BYTES: usize = 1024 * 1024;
-
-/// Bytes of a Firehose record. Source: PutRecordBatch, 1,000 KiB before base64.
-const FIREHOSE_RECORD_BYTES: usize = 1_024_000;
 
 /// Silence after which the last record of a file is taken. Java's own rule, as soon as what was read ends with a
 /// newline, is 0 here; it cuts a stack trace that is written in two pieces. Writers that flush by block or by the
@@ -81,13 +76,12 @@ pub(crate) enum OnOversized {
 }
 
 /// Reads the keys of this module. What is wrong goes to the problems behind `fields`.
-pub(super) fn read(fields: &mut Fields<'_>, option: PartitionKeyOption) -> RecordSettings {
-    // Both keys in one flow: Firehose wins, as in the Java agent.
-    let is_firehose = fields.value("deliveryStream").is_some();
+pub(super) fn read(fields: &mut Fields<'_>, kind: Kind, option: PartitionKeyOption) -> RecordSettings {
+    let is_firehose = kind == Kind::Firehose;
     let framing = read_framing(fields);
-    let key = read_key(fields, option);
+    let key = read_key(fields, kind, option);
     let packing = read_packing(fields, is_firehose, &framing, &key);
-    let record = if is_firehose { FIREHOSE_RECORD_BYTES } else { KINESIS_RECORD_BYTES - key.max_bytes() };
+    let record = kind.max_record_bytes() - key.max_bytes();
     let policies = [("truncate", OnOversized::Truncate), ("deadletter", OnOversized::DeadLetter)];
     RecordSettings {
         framing,
@@ -123,7 +117,7 @@ fn read_framing(fields: &mut Fields<'_>) -> FramingSettings {
         None => "\n".to_owned(),
         Some(_) => fields.text("truncatedRecordTerminator").unwrap_or_default(),
     };
-    if terminator.len() >= FIREHOSE_RECORD_BYTES {
+    if terminator.len() >= Kind::Firehose.max_record_bytes() {
         fields.problem("truncatedRecordTerminator", "it must be shorter than a record");
     }
     FramingSettings {
@@ -147,11 +141,15 @@ fn read_pattern(fields: &mut Fields<'_>, key: &str, compile: impl Fn(&str) -> Re
     }
 }
 
-fn read_key(fields: &mut Fields<'_>, option: PartitionKeyOption) -> KeyRule {
+fn read_key(fields: &mut Fields<'_>, kind: Kind, option: PartitionKeyOption) -> KeyRule {
     const REMEDY: &str = "allowed is one of {\"field\": \"name\"}, {\"pattern\": \"a regular expression with one group\"}, \
                           {\"constant\": \"text of 1 to 256 characters\"}";
     let rule = match fields.value("partitionKey") {
         None => return KeyRule::Option(option),
+        Some(_) if kind == Kind::Firehose => {
+            fields.problem("partitionKey", "Firehose records have no key; remove it");
+            return KeyRule::Option(option);
+        }
         Some(Value::Object(rule)) if rule.len() == 1 => rule.iter().next(),
         Some(_) => None,
     };
@@ -181,7 +179,7 @@ fn read_packing(fields: &mut Fields<'_>, is_firehose: bool, framing: &FramingSet
     let is_aggregated = fields.choice("aggregation", false, &[("NONE", false), ("KPL", true)]);
     let aggregate_bytes = fields.size("aggregationSizeBytes", AGGREGATION_BYTES, 1..=MAX_PACKED_BYTES);
     let compressed_bytes = fields.size("compressedRecordSizeBytes", COMPRESSED_BYTES, 1..=MAX_PACKED_BYTES);
-    let joined_bytes = fields.size("aggregatedRecordSizeBytes", 0, 0..=FIREHOSE_RECORD_BYTES as i64);
+    let joined_bytes = fields.size("aggregatedRecordSizeBytes", 0, 0..=Kind::Firehose.max_record_bytes() as i64);
     let compression = read_compression(fields);
     if is_aggregated && is_firehose {
         fields.problem("aggregation", "KPL aggregates are for Kinesis streams; use aggregatedRecordSizeBytes or compression");
@@ -318,7 +316,7 @@ mod tests {
         let firehose = |more: &str| {
             let text = format!(r#"{{"deliveryStream": "d"{more}}}"#);
             let (object, mut problems) = (serde_json::from_str(&text).unwrap(), Vec::new());
-            let records = read(&mut Fields::new(&object, String::new(), &mut problems), PartitionKeyOption::Random);
+            let records = read(&mut Fields::new(&object, String::new(), &mut problems), Kind::Firehose, PartitionKeyOption::None);
             (records, problems.iter().map(ToString::to_string).collect::<String>(), warnings(&object, "f."))
         };
         let (records, ..) = firehose(r#", "aggregatedRecordSizeBytes": 1000"#);

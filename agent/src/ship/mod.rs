@@ -11,10 +11,12 @@
 
 mod backoff;
 mod dead_letter;
+mod demand;
 mod rejected;
 mod shipment;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::{
     collections::BTreeSet,
@@ -29,8 +31,10 @@ use tracing::{error, warn};
 
 pub(crate) use self::dead_letter::DeadLetters;
 use self::{
+    demand::Demand,
     rejected::Rejected,
     shipment::{Settled, Shipment},
+    window::Window,
 };
 use crate::{
     batcher::{Batch, Batcher},
@@ -40,17 +44,12 @@ use crate::{
         store::{CheckpointError, Store},
     },
     counters::Counters,
-    destination::{Cause, Destination, Failure},
+    destination::{Destination, Failure, Reason},
     pack,
     rate_limit::RateLimit,
     record::{FromTailer, Record},
-    settings::FlowSettings,
+    settings::{FlowSettings, Kind},
 };
-
-/// Batches of one flow that may be on their way: the oldest one that is not settled and those right behind it, the
-/// ones that wait for their next attempt included. Four keep a stream busy while answers take their time. A crash
-/// repeats no more than these, because no younger batch leaves before the oldest one is settled.
-pub(crate) const REQUESTS: usize = 4;
 
 /// Longest time an accepted position is only in the memory of the operating system.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
@@ -65,6 +64,9 @@ pub(crate) struct Shipper<D> {
     /// Batches that wait for their next attempt.
     retries: Vec<(Instant, Shipment)>,
     requests: JoinSet<Answer>,
+    /// How many of them there may be.
+    window: Window,
+    demand: Demand,
     /// Sequence numbers of batches that are not settled.
     unsettled: BTreeSet<u64>,
     next_sequence: u64,
@@ -75,13 +77,15 @@ pub(crate) struct Shipper<D> {
     /// Lines on their way to the dead letters; nothing is taken from the tailer until they are there.
     rejected: Option<Rejected>,
     counters: Arc<Counters>,
-    /// One for each cause, in the order of [`Cause::ALL`].
-    complaints: [RateLimit; Cause::ALL.len()],
+    /// One for each reason, in the order of [`Reason::ALL`].
+    complaints: [RateLimit; Reason::ALL.len()],
 }
 
 /// A request that came back.
 struct Answer {
     shipment: Shipment,
+    /// Of the window, when the request left.
+    epoch: u64,
     outcome: Result<Vec<Option<Failure>>, Failure>,
 }
 
@@ -107,6 +111,8 @@ impl<D: Destination> Shipper<D> {
     ) -> Self {
         Self {
             batcher: Batcher::new(settings.batch).packed(settings.records.packing),
+            window: Window::new(settings.max_requests),
+            demand: Demand::default(),
             settings,
             destination: Arc::new(destination),
             ready: VecDeque::new(),
@@ -202,31 +208,48 @@ impl<D: Destination> Shipper<D> {
         self.ready.push_back(Shipment::new(sequence, tickets, batch.records));
     }
 
-    /// Sends what may be sent: retries that are due, then new batches while there are free places.
+    /// Sends what may be sent: retries that are due, the oldest first, then new batches, while the window has room.
+    ///
+    /// Only the oldest batch that is not settled and those right behind it may be on their way or wait for their next
+    /// attempt: a crash repeats no more than `maxRequestsInFlight` of them.
     fn start_requests(&mut self, now: Instant) {
-        let due = |(at, _): &mut (Instant, Shipment)| *at <= now;
-        let due: Vec<Shipment> = self.retries.extract_if(.., due).map(|(_, shipment)| shipment).collect();
-        for shipment in due {
+        while self.has_room()
+            && let Some(index) = self.oldest_due(now)
+        {
+            let (_, shipment) = self.retries.swap_remove(index);
             self.counters.records_retried.add(shipment.request().len() as u64);
             self.request(shipment);
         }
         let oldest = self.unsettled.first().copied().unwrap_or(self.next_sequence);
-        while let Some(shipment) = self.ready.pop_front_if(|shipment| shipment.sequence < oldest + REQUESTS as u64) {
+        let end = oldest + self.settings.max_requests as u64;
+        while self.has_room()
+            && let Some(shipment) = self.ready.pop_front_if(|shipment| shipment.sequence < end)
+        {
             self.request(shipment);
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.requests.len() < self.window.size()
+    }
+
+    fn oldest_due(&self, now: Instant) -> Option<usize> {
+        let due = self.retries.iter().enumerate().filter(|(_, (at, _))| *at <= now);
+        due.min_by_key(|(_, (_, shipment))| shipment.sequence).map(|(index, _)| index)
+    }
+
     fn request(&mut self, shipment: Shipment) {
-        let destination = self.destination.clone();
+        let (destination, epoch) = (self.destination.clone(), self.window.epoch());
         self.requests.spawn(async move {
             let outcome = destination.send(shipment.request()).await;
-            Answer { shipment, outcome }
+            Answer { shipment, epoch, outcome }
         });
     }
 
     /// When something must happen although nothing arrives.
     fn next_wake(&self) -> Option<Instant> {
-        let retry = self.retries.iter().map(|(at, _)| *at).min();
+        // Without room for a request, only an answer can make some.
+        let retry = self.retries.iter().map(|(at, _)| *at).min().filter(|_| self.has_room());
         let sync = self.checkpoint.is_behind.then_some(self.checkpoint.synced + SYNC_PERIOD);
         // While batches wait, the open one may as well fill.
         let linger = self.batcher.deadline().filter(|_| self.ready.is_empty());
@@ -256,8 +279,9 @@ impl<D: Destination> Shipper<D> {
     }
 
     async fn settle(&mut self, answer: Answer) {
-        let Answer { mut shipment, outcome } = answer;
+        let Answer { mut shipment, epoch, outcome } = answer;
         let settled = shipment.settle(outcome, self.has_accepted);
+        self.adapt(&settled, epoch);
         self.has_accepted |= settled.accepted > 0;
         self.counters.records_sent.add(settled.accepted as u64);
         self.complain(&settled);
@@ -271,6 +295,16 @@ impl<D: Destination> Shipper<D> {
         }
         let delay = backoff::delay(self.settings.retry, shipment.failures(), rand::random());
         self.retries.push((Instant::now() + delay, shipment));
+    }
+
+    /// Sends less at once to a destination that is throttling, and more to one that is not.
+    fn adapt(&mut self, settled: &Settled, epoch: u64) {
+        self.demand.note(settled.asked, (settled.accepted_records, settled.accepted_bytes), Instant::now());
+        match &settled.failure {
+            None => self.window.widen(),
+            Some(failure) if failure.reason == Reason::Throttled => self.window.narrow(epoch),
+            Some(_) => {}
+        }
     }
 
     async fn put_aside(&mut self, shipment: &mut Shipment, record: Record, reason: String) {
@@ -292,12 +326,13 @@ impl<D: Destination> Shipper<D> {
     }
 
     fn complain(&mut self, settled: &Settled) {
-        let Some(Failure { cause, message }) = &settled.failure else { return };
-        let limit = Cause::ALL.iter().position(|other| other == cause).and_then(|index| self.complaints.get_mut(index));
-        if let Some(suppressed) = limit.and_then(|limit| limit.allow(Instant::now())) {
-            let (flow, records) = (&self.settings.id, settled.failed);
-            warn!(flow, %cause, reason = message, records, suppressed, "not accepted, will be repeated: {}", cause.remedy());
-        }
+        let Some(Failure { cause, reason, message, remedy }) = &settled.failure else { return };
+        let limit = Reason::ALL.iter().position(|other| other == reason).and_then(|index| self.complaints.get_mut(index));
+        let Some(suppressed) = limit.and_then(|limit| limit.allow(Instant::now())) else { return };
+        let (flow, records, target) = (&self.settings.id, settled.failed, &self.settings.target);
+        let is_small_stream = *reason == Reason::Throttled && target.kind == Kind::Kinesis;
+        let remedy = if is_small_stream { &self.demand.remedy(&target.name) } else { remedy };
+        warn!(flow, %cause, reason = message, records, suppressed, "not accepted, will be repeated: {remedy}");
     }
 
     async fn save_changes(&mut self) {

@@ -22,6 +22,8 @@ pub(super) struct Shipment {
     next: usize,
     /// Requests in a row of which nothing was accepted.
     failures: u32,
+    /// Some of it was sent before.
+    is_repeated: bool,
 }
 
 /// What became of a request.
@@ -29,6 +31,12 @@ pub(super) struct Shipment {
 pub(super) struct Settled {
     /// Lines accepted.
     pub(super) accepted: usize,
+    /// Records accepted; one may hold several lines.
+    pub(super) accepted_records: usize,
+    /// Bytes of their data.
+    pub(super) accepted_bytes: usize,
+    /// Records, and bytes of their data, that were sent for the first time.
+    pub(super) asked: (usize, usize),
     /// Records to send again.
     pub(super) failed: usize,
     /// A record that was refused alone.
@@ -39,7 +47,7 @@ pub(super) struct Settled {
 
 impl Shipment {
     pub(super) fn new(sequence: u64, tickets: Tickets, records: Vec<Record>) -> Self {
-        Self { sequence, tickets, next: records.len(), records, failures: 0 }
+        Self { sequence, tickets, next: records.len(), records, failures: 0, is_repeated: false }
     }
 
     /// The records of the next request.
@@ -72,10 +80,13 @@ impl Shipment {
     /// Notes what became of the last request. `trust_refusals` says whether the destination has accepted anything
     /// yet: until then a refusal more likely means wrong settings, and must not empty the log into the dead letters.
     pub(super) fn settle(&mut self, outcome: Result<Vec<Option<Failure>>, Failure>, trust_refusals: bool) -> Settled {
-        match outcome {
+        let is_repeated = std::mem::replace(&mut self.is_repeated, true);
+        let asked = if is_repeated { (0, 0) } else { (self.next, self.request().iter().map(|record| record.data.len()).sum()) };
+        let settled = match outcome {
             Ok(outcomes) => self.settle_each(outcomes),
             Err(failure) => self.settle_failed(failure, trust_refusals),
-        }
+        };
+        Settled { asked, ..settled }
     }
 
     fn settle_each(&mut self, outcomes: Vec<Option<Failure>>) -> Settled {
@@ -84,6 +95,8 @@ impl Shipment {
         self.records.retain(|record| match outcomes.next() {
             Some(None) => {
                 settled.accepted += record.lines();
+                settled.accepted_records += 1;
+                settled.accepted_bytes += record.data.len();
                 false
             }
             Some(Some(failure)) => {
@@ -121,7 +134,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::record::{FileId, PartitionKey};
+    use crate::{
+        destination::Reason,
+        record::{FileId, PartitionKey},
+    };
 
     fn shipment(count: u64) -> Shipment {
         let record = |end| Record {
@@ -136,7 +152,8 @@ mod tests {
     }
 
     fn failure(cause: Cause) -> Failure {
-        Failure { cause, message: "m".to_owned() }
+        let reason = Reason::ALL.into_iter().find(|reason| reason.cause() == cause).unwrap();
+        Failure::new(reason, "m")
     }
 
     fn ends(shipment: &Shipment) -> Vec<u64> {

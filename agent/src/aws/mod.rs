@@ -1,0 +1,170 @@
+//! How the agent reaches AWS: regions, endpoints, credentials, and one configuration for all flows with equal settings.
+//!
+//! - `region` decides, from what the settings say, where requests go. Pure.
+//! - `credentials` is the chain of places where credentials are looked for; it names the one that had them.
+//! - `direct` reaches the metadata service past any proxy.
+//! - `user_agent` introduces the agent as the settings say.
+//! - `identity` asks STS who we are.
+
+pub(crate) mod credentials;
+mod direct;
+pub(crate) mod identity;
+mod region;
+mod user_agent;
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use aws_config::{Region, SdkConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::retry::RetryConfig;
+use config::aws::{AwsSettings, behavior_version, behavior_version_without_proxy, endpoint_url, is_nearby};
+use tokio::sync::OnceCell;
+use tracing::warn;
+
+pub(crate) use self::{credentials::Chain, user_agent::UserAgent};
+use crate::settings::{AwsAccess, CredentialsSource, Kind, Role, Settings, Target};
+
+/// Longest time for one request, its upload included; then its outcome counts as unknown and it is sent again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Everything that clients are made from.
+#[derive(Debug)]
+pub(crate) struct Aws {
+    /// What the environment and the profile say, without a region and without credentials.
+    base: SdkConfig,
+    kinesis: AwsSettings,
+    access: AwsAccess,
+    timeouts: TimeoutConfig,
+    /// Looked up once, and only if a flow needs it: away from EC2 the metadata service costs seconds.
+    host_region: OnceCell<Option<String>>,
+}
+
+/// Where requests go, and as whom; equal ones share a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// For signing, and for the endpoint's name.
+    pub(crate) region: String,
+    /// None: AWS's own.
+    pub(crate) endpoint: Option<String>,
+    /// Taken on with the agent's credentials.
+    pub(crate) role: Option<Role>,
+}
+
+impl Aws {
+    /// Reads the environment and the profile. Asks nobody anything yet.
+    pub(crate) async fn load(settings: &Settings) -> Self {
+        let mut loader = aws_config::defaults(behavior_version()).region(None::<Region>).no_credentials();
+        if let Some(use_fips) = settings.aws.use_fips {
+            loader = loader.use_fips(use_fips);
+        }
+        if let Some(use_dual_stack) = settings.aws.use_dual_stack {
+            loader = loader.use_dual_stack(use_dual_stack);
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(settings.connect_timeout)
+            .read_timeout(settings.read_timeout)
+            .operation_timeout(REQUEST_TIMEOUT)
+            .build();
+        let (kinesis, access) = (settings.kinesis.clone(), settings.aws.clone());
+        Self { base: loader.load().await, kinesis, access, timeouts, host_region: OnceCell::new() }
+    }
+
+    /// Where the records of a flow go.
+    ///
+    /// # Errors
+    /// When no region is known.
+    pub(crate) async fn place(&self, target: &Target) -> Result<Place> {
+        let service = match target.kind {
+            Kind::Kinesis => &self.kinesis,
+            Kind::Firehose => &self.access.firehose,
+        };
+        let region = match region::of(target, service) {
+            Some(region) => region,
+            None => {
+                let (region, warning) = region::of_host(target, self.host_region().await).map_err(|error| anyhow!(error))?;
+                warning.iter().for_each(|warning| warn!("{warning}"));
+                region
+            }
+        };
+        let endpoint = target.aws.endpoint.clone().or_else(|| service.endpoint.clone());
+        Ok(Place { region, endpoint, role: target.role.clone().or_else(|| self.access.role.clone()) })
+    }
+
+    /// The SDK's settings for a place. A request is tried once: whoever sends it knows better what to repeat.
+    pub(crate) async fn config(&self, place: &Place) -> SdkConfig {
+        self.config_of(place, self.credentials(place).await)
+    }
+
+    /// The SDK's settings for CloudWatch: its own region, else Kinesis', else the host's, else us-east-1.
+    #[expect(dead_code, reason = "the metrics for CloudWatch come with the status of the agent")]
+    pub(crate) async fn cloudwatch(&self) -> SdkConfig {
+        let named = |aws: &AwsSettings| aws.region.clone().or_else(|| aws.endpoint.as_deref().and_then(config::aws::region_of));
+        let region = match named(&self.access.cloudwatch).or_else(|| named(&self.kinesis)) {
+            Some(region) => region,
+            None => self.host_region().await.unwrap_or(region::JAVA_REGION).to_owned(),
+        };
+        let place = Place { region, endpoint: self.access.cloudwatch.endpoint.clone(), role: self.access.role.clone() };
+        self.config(&place).await
+    }
+
+    /// The SDK's settings for STS next to a place, with that place's credentials.
+    pub(crate) async fn sts(&self, place: &Place) -> SdkConfig {
+        let sts = Place { endpoint: self.access.sts_endpoint.clone(), ..place.clone() };
+        self.config_of(&sts, self.credentials(place).await)
+    }
+
+    /// The agent's own introduction, to be added to each client.
+    pub(crate) fn user_agent(&self) -> UserAgent {
+        UserAgent::new(self.access.user_agent_prefix.as_deref(), self.access.user_agent.as_deref())
+    }
+
+    /// Where the credentials of a region come from, before any role.
+    pub(crate) fn chain(&self, region: &str) -> Chain {
+        match &self.access.credentials {
+            CredentialsSource::Chain => Chain::default_in(region, &self.base),
+            CredentialsSource::Keys(keys) => Chain::keys(keys),
+            CredentialsSource::WebIdentity => Chain::web_identity(region, &self.base),
+        }
+    }
+
+    async fn credentials(&self, place: &Place) -> SharedCredentialsProvider {
+        let chain = SharedCredentialsProvider::new(self.chain(&place.region));
+        let Some(role) = &place.role else { return chain };
+        let sts = Place { endpoint: self.access.sts_endpoint.clone(), region: place.region.clone(), role: None };
+        let sts = self.config_of(&sts, chain);
+        // Name and duration as in the Java agent: rules in roles' trust policies may look at them.
+        let mut builder = AssumeRoleProvider::builder(&role.arn)
+            .session_name("AWSKinesisAgent")
+            .session_length(Duration::from_secs(3600))
+            .region(Region::new(place.region.clone()))
+            .configure(&sts);
+        if let Some(external_id) = &role.external_id {
+            builder = builder.external_id(external_id);
+        }
+        SharedCredentialsProvider::new(builder.build().await)
+    }
+
+    fn config_of(&self, place: &Place, credentials: SharedCredentialsProvider) -> SdkConfig {
+        let mut builder = self
+            .base
+            .to_builder()
+            .region(Region::new(place.region.clone()))
+            .credentials_provider(credentials)
+            .timeout_config(self.timeouts.clone())
+            .retry_config(RetryConfig::disabled());
+        if let Some(endpoint) = &place.endpoint {
+            // An endpoint is meant as it is written; the SDK would refuse to look for a variant of it.
+            builder.set_use_fips(None).set_use_dual_stack(None);
+            builder.set_endpoint_url(Some(endpoint_url(endpoint)));
+            if is_nearby(endpoint) {
+                builder.set_behavior_version(Some(behavior_version_without_proxy()));
+            }
+        }
+        builder.build()
+    }
+
+    async fn host_region(&self) -> Option<&str> {
+        self.host_region.get_or_init(direct::host_region).await.as_deref()
+    }
+}
