@@ -33,6 +33,7 @@ mod cli;
 mod cost;
 mod counters;
 mod destination;
+mod instance;
 mod pack;
 mod parse;
 mod partition_key;

@@ -19,6 +19,7 @@ use crate::{
     },
     counters::Counters,
     destination::{AROUND_RECORD, AnyDestination, Clients},
+    instance::InstanceFacts,
     recipe::Recipe,
     record::Record,
     settings::{FlowSettings, Settings},
@@ -67,15 +68,20 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary>
     let status = Status::new(flows.iter().map(|flow| (flow.settings.id.clone(), flow.counters.clone())).collect());
     let counters: Vec<Arc<Counters>> = flows.iter().map(|flow| flow.counters.clone()).collect();
     let mut tasks = JoinSet::new();
+    let instance = InstanceFacts::start(&settings).await;
     for (flow, destination) in flows.into_iter().zip(destinations) {
         let letters = DeadLetters::new(directory.dead_letters());
         tasks.spawn(run_flow(flow, destination, letters, stop.clone(), settings.shutdown_timeout));
     }
     let stop_status = stop.child_token();
     let reporting = tokio::spawn(status.clone().report(settings.status_period, stop_status.clone()));
+    let refreshing = instance.map(|instance| tokio::spawn(instance.run(stop_status.clone())));
     let outcome = join_all(&mut tasks, &stop).await;
     stop_status.cancel();
     reporting.await.context("the status lines failed")?;
+    if let Some(refreshing) = refreshing {
+        refreshing.await.context("the refresh of the instance's facts failed")?;
+    }
     status.log();
     outcome?;
     let summary = summarize(&counters);

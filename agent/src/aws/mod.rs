@@ -5,9 +5,11 @@
 //! - `direct` reaches the metadata service past any proxy.
 //! - `user_agent` introduces the agent as the settings say.
 //! - `identity` asks STS who we are.
+//! - `ec2_query` is the one call to EC2, without its SDK.
 
 pub(crate) mod credentials;
 mod direct;
+pub(crate) mod ec2_query;
 pub(crate) mod identity;
 mod region;
 mod user_agent;
@@ -22,7 +24,7 @@ use config::aws::{AwsSettings, behavior_version, behavior_version_without_proxy,
 use tokio::sync::OnceCell;
 use tracing::warn;
 
-pub(crate) use self::{credentials::Chain, user_agent::UserAgent};
+pub(crate) use self::{credentials::Chain, direct::metadata_client, user_agent::UserAgent};
 use crate::settings::{AwsAccess, CredentialsSource, Kind, Role, Settings, Target};
 
 /// Longest time for one request, its upload included; then its outcome counts as unknown and it is sent again.
@@ -112,6 +114,12 @@ impl Aws {
     pub(crate) async fn sts(&self, place: &Place) -> SdkConfig {
         let sts = Place { endpoint: self.access.sts_endpoint.clone(), ..place.clone() };
         self.config_of(&sts, self.credentials(place).await)
+    }
+
+    /// The SDK's settings for EC2 in a region, for [`ec2_query`].
+    pub(crate) async fn ec2(&self, region: &str) -> SdkConfig {
+        let endpoint = self.access.ec2_endpoint.clone();
+        self.config(&Place { region: region.to_owned(), endpoint, role: self.access.role.clone() }).await
     }
 
     /// The agent's own introduction, to be added to each client.

@@ -16,6 +16,8 @@ pub struct AwsAccess {
     pub firehose: AwsSettings,
     /// Where CloudWatch is.
     pub cloudwatch: AwsSettings,
+    /// Where EC2 is, for `ADDEC2METADATA`; none: AWS's own for the region.
+    pub ec2_endpoint: Option<String>,
     /// Where STS is; none: AWS's own for the region.
     pub sts_endpoint: Option<String>,
     /// Where the credentials come from.
@@ -80,6 +82,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> AwsAccess {
     let access = AwsAccess {
         firehose,
         cloudwatch: service(fields, "cloudwatch"),
+        ec2_endpoint: endpoint(fields, "ec2.endpoint"),
         sts_endpoint: endpoint(fields, "sts.endpoint"),
         credentials: credentials(fields),
         role: role(fields),

@@ -31,6 +31,7 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("checkpoints.queryTimeoutSeconds", WithoutEffect),
     ("checkpoints.connectionTimeoutSeconds", WithoutEffect),
     ("sts.endpoint", Read),
+    ("ec2.endpoint", Read),
     ("cloudwatch.endpoint", Read),
     ("cloudwatch.region", Read),
     ("cloudwatch.namespace", WithoutEffect),

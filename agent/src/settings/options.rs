@@ -1,5 +1,7 @@
 //! `dataProcessingOptions`: the converters of a flow.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -7,7 +9,8 @@ use super::{
     problem::{Fields, plain_text},
 };
 use crate::transform::{
-    AddMetadata, Columns, Converter, CsvToJson, JsonFormat, LogFormat, LogToJson, OnParseError, Pattern, SingleLine, Transform,
+    AddEc2Metadata, AddMetadata, Columns, Converter, CsvToJson, FactsCell, JsonFormat, LogFormat, LogToJson, OnParseError,
+    Pattern, SingleLine, Transform,
 };
 
 const KEY: &str = "dataProcessingOptions";
@@ -32,10 +35,12 @@ const OPTIONS: &[(&str, &[(&str, Use)])] = &[
         ],
     ),
     ("ADDMETADATA", &[("optionName", Read), ("metadata", Read), ("timestamp", Read), ("jsonFormat", Read)]),
+    // The Java agent demands a logFormat here, and never looks at it.
+    ("ADDEC2METADATA", &[("optionName", Read), ("logFormat", Read), ("metadataTTL", Read)]),
     ("ADDBRACKETS", &[("optionName", Read)]),
 ];
 
-const ALLOWED: &str = "allowed are SINGLELINE, CSVTOJSON, LOGTOJSON, ADDMETADATA, ADDBRACKETS";
+const ALLOWED: &str = "allowed are SINGLELINE, CSVTOJSON, LOGTOJSON, ADDMETADATA, ADDEC2METADATA, ADDBRACKETS";
 
 /// Reads the options of one flow, in their order. What is wrong goes to the problems behind `fields`.
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<Transform> {
@@ -77,12 +82,10 @@ fn read_option(fields: &mut Fields<'_>) -> Option<Converter> {
         "CSVTOJSON" => read_csv(fields).map(Converter::CsvToJson),
         "LOGTOJSON" => read_log(fields).map(Converter::LogToJson),
         "ADDMETADATA" => Some(Converter::AddMetadata(read_metadata(fields))),
+        "ADDEC2METADATA" => Some(Converter::AddEc2Metadata(read_ec2_metadata(fields))),
         "ADDBRACKETS" => Some(Converter::AddBrackets),
         other => {
             let remedy = match other {
-                "ADDEC2METADATA" => {
-                    "not supported yet; write what is known of the instance into an ADDMETADATA option, as its metadata"
-                }
                 "USINGPLUGGIN" => {
                     "a Java class cannot be loaded here; use the built-in options, or convert where the records are read"
                 }
@@ -176,6 +179,12 @@ fn read_pattern(fields: &mut Fields<'_>, text: &str, names: Option<&[String]>) -
 fn read_metadata(fields: &mut Fields<'_>) -> AddMetadata {
     let (format, has_timestamp) = (read_format(fields), fields.boolean("timestamp", false));
     AddMetadata::new(fields.value("metadata").unwrap_or(&Value::Null), has_timestamp, format)
+}
+
+fn read_ec2_metadata(fields: &mut Fields<'_>) -> AddEc2Metadata {
+    // The Java agent's own bound: more seconds overflow its milliseconds.
+    let ttl = fields.integer("metadataTTL", 3600, 1..=2_147_483).unsigned_abs();
+    AddEc2Metadata { facts: FactsCell::default(), ttl: Duration::from_secs(ttl) }
 }
 
 fn read_format(fields: &mut Fields<'_>) -> JsonFormat {

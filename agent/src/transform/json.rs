@@ -108,7 +108,18 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &Value, format: JsonFormat, 
             }
             out.push(b'}');
         }
+        Value::Number(number) if number.is_f64() => write_double(out, number.as_f64().unwrap_or_default()),
         Value::Null | Value::Bool(_) | Value::Number(_) => out.extend_from_slice(value.to_string().as_bytes()),
+    }
+}
+
+/// Writes a number with a fraction as Java's `Double.toString` does: plain from 0.001 to 10,000,000, else `1.0E10`.
+fn write_double(out: &mut Vec<u8>, number: f64) {
+    let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
+    let text = if is_plain { format!("{number:?}") } else { format!("{number:E}") };
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => out.extend_from_slice(format!("{digits}.0E{exponent}").as_bytes()),
+        _ => out.extend_from_slice(text.as_bytes()),
     }
 }
 
@@ -173,6 +184,13 @@ mod tests {
         assert_eq!(written(JsonFormat::Compact, &value), r#"{"z":{"k":[1,"x"],"e":{}},"a":[],"n":null}"#);
         let pretty = "{\n  \"z\" : {\n    \"k\" : [ 1, \"x\" ],\n    \"e\" : { }\n  },\n  \"a\" : [ ],\n  \"n\" : null\n}";
         assert_eq!(written(JsonFormat::PrettyPrint, &value), pretty);
+    }
+
+    #[test]
+    fn numbers_with_a_fraction_are_written_as_java_writes_them() {
+        let text = json!([1.10, 100.0, -0.0, 0.001, 0.00012, 9999999.5, 1e7, -1.5e300, 7]);
+        let expected = "[1.1,100.0,-0.0,0.001,1.2E-4,9999999.5,1.0E7,-1.5E300,7]";
+        assert_eq!(written(JsonFormat::Compact, &text), expected);
     }
 
     #[test]

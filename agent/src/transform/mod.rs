@@ -8,6 +8,7 @@
 
 pub(crate) mod apache_json;
 mod csv;
+mod ec2_metadata;
 pub(crate) mod json;
 pub(crate) mod json_scan;
 mod log;
@@ -21,6 +22,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 pub(crate) use self::{
     csv::CsvToJson,
+    ec2_metadata::{AddEc2Metadata, Facts, FactsCell, facts},
     json::{Columns, JsonFormat},
     log::{LogFormat, LogToJson},
     metadata::AddMetadata,
@@ -46,6 +48,8 @@ pub(crate) enum Converter {
     LogToJson(LogToJson),
     /// Wraps the record in an object with fixed fields.
     AddMetadata(AddMetadata),
+    /// Adds what is known of the EC2 instance.
+    AddEc2Metadata(AddEc2Metadata),
     /// Puts `{` and `}` around the record.
     AddBrackets,
 }
@@ -99,6 +103,16 @@ impl Transform {
     }
 }
 
+impl Transform {
+    /// The options that want to know the instance.
+    pub(crate) fn ec2_options(&self) -> impl Iterator<Item = &AddEc2Metadata> {
+        self.converters.iter().filter_map(|converter| match converter {
+            Converter::AddEc2Metadata(metadata) => Some(metadata),
+            _ => None,
+        })
+    }
+}
+
 /// The names of the options, for people.
 impl fmt::Display for Transform {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +130,7 @@ impl Converter {
             Self::CsvToJson(csv) => csv.convert(without_newline(&decode(data))).map_err(Miss::Failed),
             Self::LogToJson(log) => log.convert(without_newline(&decode(data))),
             Self::AddMetadata(metadata) => Ok(metadata.convert(without_newline(&decode(data)), now_ms)),
+            Self::AddEc2Metadata(metadata) => metadata.convert(data).map_err(Miss::Failed),
             Self::AddBrackets => Ok([b"{", data, b"}"].concat()),
         }
     }
@@ -126,6 +141,7 @@ impl Converter {
             Self::CsvToJson(_) => "CSVTOJSON",
             Self::LogToJson(_) => "LOGTOJSON",
             Self::AddMetadata(_) => "ADDMETADATA",
+            Self::AddEc2Metadata(_) => "ADDEC2METADATA",
             Self::AddBrackets => "ADDBRACKETS",
         }
     }

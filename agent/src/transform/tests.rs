@@ -238,13 +238,13 @@ fn options_that_are_no_array_are_refused_instead_of_ignored() {
 #[test]
 fn options_that_cannot_be_honoured_are_refused_with_advice() {
     let found = problems(
-        r#"[{"optionName": "ADDEC2METADATA", "logFormat": "SYSLOG"}, {"optionName": "USINGPLUGGIN", "className": "x"},
-            {"optionName": "LOG2JSON"}, {}]"#,
+        r#"[{"optionName": "USINGPLUGGIN", "className": "x"}, {"optionName": "LOG2JSON"}, {},
+            {"optionName": "ADDEC2METADATA", "metadataTTL": 0}]"#,
     );
-    assert!(found[0].contains("not supported yet") && found[0].contains("ADDMETADATA"), "{found:?}");
-    assert!(found[1].contains("Java class"), "{found:?}");
-    assert!(found[2].contains("[2].optionName is \"LOG2JSON\": allowed are SINGLELINE, CSVTOJSON"), "{found:?}");
-    assert!(found[3].contains("[3].optionName is missing"), "{found:?}");
+    assert!(found[0].contains("Java class"), "{found:?}");
+    assert!(found[1].contains("[1].optionName is \"LOG2JSON\": allowed are SINGLELINE, CSVTOJSON"), "{found:?}");
+    assert!(found[2].contains("[2].optionName is missing"), "{found:?}");
+    assert!(found[3].contains("[3].metadataTTL is 0: allowed is a whole number from 1 to 2147483"), "{found:?}");
 }
 
 #[test]
@@ -261,6 +261,15 @@ fn what_the_java_agent_noticed_only_for_each_record_is_refused_at_the_start() {
     assert!(problems(r#"[{"optionName": "CSVTOJSON"}]"#)[0].contains("customFieldNames is missing"));
     let quoted_bar = r#"[{"optionName": "CSVTOJSON", "customFieldNames": ["a"], "delimiter": "|", "csvQuoting": true}]"#;
     assert!(problems(quoted_bar)[0].contains("must not match the empty text"));
+}
+
+#[test]
+fn addec2metadata_needs_no_log_format() {
+    for option in [r#"[{"optionName": "ADDEC2METADATA"}]"#, r#"[{"optionName": "ADDEC2METADATA", "logFormat": "SYSLOG"}]"#] {
+        let settings = parse(option).unwrap();
+        assert_eq!(settings.flows[0].transform.as_ref().unwrap().ec2_options().next().unwrap().ttl.as_secs(), 3600);
+        assert!(settings.warnings.is_empty());
+    }
 }
 
 #[test]
