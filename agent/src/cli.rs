@@ -15,6 +15,7 @@ pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
 #[command(name = "agent", version, about = "Ships log files to Kinesis, line by line, without losing one")]
 #[command(after_help = "Examples:
   agent check -c agent.json                      say whether the settings are right, and which flows they hold
+  agent check --online -c agent.json             also whether AWS would take the lines
   agent run -c agent.json                        ship until SIGTERM or Ctrl-C
   agent run -c agent.json --state-dir ./state    keep the checkpoints elsewhere
   agent parse access.log -c agent.json --json    what would be sent for a file, and what would not
@@ -31,11 +32,21 @@ pub(crate) enum Command {
     /// Ship the files of all flows until SIGTERM or SIGINT
     Run(Options),
     /// Validate the settings and print the flows as they are understood
-    Check(Options),
+    Check(CheckOptions),
     /// Print what would be sent for a file, without sending it
     Parse(crate::parse::Arguments),
     /// Say what a log costs as single records, aggregated, compressed and joined
     Cost(crate::cost::Arguments),
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) settings: Options,
+    /// Also ask AWS: are there credentials, whose are they, does each stream exist? Sends no record
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 /// Flags of both commands.

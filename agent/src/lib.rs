@@ -34,6 +34,7 @@ mod cost;
 mod counters;
 mod destination;
 mod instance;
+mod online;
 mod pack;
 mod parse;
 mod partition_key;
@@ -70,7 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     config::logging::init("info");
     exit::code(match arguments.command {
         cli::Command::Run(options) => options.settings().and_then(run_until_signal),
-        cli::Command::Check(options) => options.settings().map(print_check),
+        cli::Command::Check(options) => options.settings.settings().and_then(|settings| check(settings, options.online)),
         cli::Command::Parse(arguments) => parse::run(&arguments),
         cli::Command::Cost(arguments) => cost::run(&arguments),
     })
@@ -86,7 +87,12 @@ fn run_until_signal(settings: Settings) -> Result<(), Failure> {
     })
 }
 
-fn print_check(settings: Settings) {
+fn check(settings: Settings, is_online: bool) -> Result<(), Failure> {
     settings.warnings.iter().for_each(|warning| warn!("{warning}"));
     print!("{}", check::describe(&settings));
+    if !is_online {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    Ok(runtime.block_on(online::check(&settings))?)
 }

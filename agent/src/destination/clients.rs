@@ -40,6 +40,11 @@ impl Clients {
         Self { aws: Aws::load(settings).await, kinesis: Vec::new(), firehose: Vec::new() }
     }
 
+    /// How AWS is reached.
+    pub(crate) fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// The destination of a flow.
     ///
     /// # Errors
