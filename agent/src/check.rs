@@ -8,17 +8,15 @@ use crate::settings::{FlowSettings, InitialPosition, Kind, RecordSettings, Setti
 pub(crate) fn describe(settings: &Settings) -> String {
     let mut out = String::new();
     for flow in &settings.flows {
-        out.push_str(&describe_flow(flow));
+        out.push_str(&describe_flow(settings, flow));
     }
-    let endpoint = settings.kinesis.endpoint.as_deref().filter(|text| !text.is_empty()).unwrap_or("AWS");
-    let region = settings.kinesis.region.as_deref().unwrap_or("from the environment or the endpoint");
     let state = settings.state_directory.display();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "endpoint {endpoint}, region {region}, state in {state}");
+    let _ = writeln!(out, "state in {state}");
     out
 }
 
-fn describe_flow(flow: &FlowSettings) -> String {
+fn describe_flow(settings: &Settings, flow: &FlowSettings) -> String {
     let from = match flow.initial_position {
         InitialPosition::StartOfFile => "from their start",
         InitialPosition::EndOfFile => "from their end",
@@ -33,7 +31,7 @@ fn describe_flow(flow: &FlowSettings) -> String {
         files = flow.files.full(),
         noun = if flow.target.kind == Kind::Kinesis { "stream" } else { "delivery" },
         stream = flow.target.written(),
-        place = describe_place(&flow.target),
+        place = describe_place(settings, &flow.target),
         records = batch.max_records,
         bytes = batch.max_bytes,
         age = batch.max_age,
@@ -43,12 +41,18 @@ fn describe_flow(flow: &FlowSettings) -> String {
     )
 }
 
-/// What a flow has of its own on the way to its destination.
-fn describe_place(target: &Target) -> String {
-    let region = target.aws.region.as_ref().map(|region| format!(", region {region}"));
-    let endpoint = target.aws.endpoint.as_ref().map(|endpoint| format!(", endpoint {endpoint}"));
-    let role = target.role.as_ref().map(|role| format!(", as {}", role.arn));
-    [region, endpoint, role].into_iter().flatten().collect()
+/// Where the destination is, and as whom it is reached.
+fn describe_place(settings: &Settings, target: &Target) -> String {
+    let service = settings.service(target.kind);
+    let endpoint = target.aws.endpoint.as_ref().or(service.endpoint.as_ref());
+    let region = target.aws.region.as_ref().or(service.region.as_ref());
+    let role = target.role.as_ref().or(settings.aws.role.as_ref());
+    let parts = [
+        endpoint.map(|endpoint| format!(", at {endpoint}")),
+        region.map(|region| format!(", region {region}")),
+        role.map(|role| format!(", as {}", role.arn)),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// What differs from one line a record, sent as it is; nothing when nothing does.

@@ -66,7 +66,7 @@ async fn check_flow(clients: &mut Clients, flow: &FlowSettings, report: &mut Str
 
 async fn check_credentials(clients: &Clients, target: &Target, place: &Place, report: &mut String) -> Result<(), String> {
     let subject = Subject::new(target.clone(), place.clone());
-    let found = clients.aws().chain(&place.region).find().await;
+    let found = clients.aws().chain(&place.region).await.find().await;
     let (source, _) = found.map_err(|error| {
         let failure = subject.of_credentials(&chain(&error));
         format!("{}: {}", failure.message, failure.remedy)

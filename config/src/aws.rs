@@ -7,10 +7,8 @@ pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// The same for requests that must never go through a proxy: to this machine, and to the metadata service.
-///
-/// From `v2025_08_07` on the SDK heeds `HTTP_PROXY`, for `169.254.169.254` too; a proxy would then answer with *its*
-/// host's credentials, or not at all. Whoever uses this sets retries and time-outs, which differ as well.
+/// The last defaults whose HTTP client heeds no `HTTP_PROXY`, for requests that must never go through a proxy: to this
+/// machine, and to the metadata service.
 #[expect(deprecated, reason = "the SDK has no other switch that leaves its HTTP client without a proxy")]
 pub fn behavior_version_without_proxy() -> BehaviorVersion {
     BehaviorVersion::v2025_01_17()

@@ -17,5 +17,6 @@ pub mod faults;
 pub mod generator;
 pub mod log_writer;
 pub mod process;
+pub mod servers;
 pub mod stream;
 pub mod wait;

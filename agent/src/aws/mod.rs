@@ -2,7 +2,7 @@
 //!
 //! - `region` decides, from what the settings say, where requests go. Pure.
 //! - `credentials` is the chain of places where credentials are looked for; it names the one that had them.
-//! - `direct` reaches the metadata service past any proxy.
+//! - `direct` reaches this machine and the metadata service past any proxy.
 //! - `user_agent` introduces the agent as the settings say.
 //! - `identity` asks STS who we are.
 //! - `ec2_query` is the one call to EC2, without its SDK.
@@ -20,7 +20,7 @@ use anyhow::{Result, anyhow};
 use aws_config::{Region, SdkConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
-use config::aws::{AwsSettings, behavior_version, behavior_version_without_proxy, endpoint_url, is_nearby};
+use config::aws::{AwsSettings, behavior_version, endpoint_url, is_nearby};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
@@ -95,7 +95,7 @@ impl Aws {
 
     /// The SDK's settings for a place. A request is tried once: whoever sends it knows better what to repeat.
     pub(crate) async fn config(&self, place: &Place) -> SdkConfig {
-        self.config_of(place, self.credentials(place).await)
+        self.config_of(place, self.credentials(place).await).await
     }
 
     /// The SDK's settings for CloudWatch: its own region, else Kinesis', else the host's, else us-east-1.
@@ -113,7 +113,7 @@ impl Aws {
     /// The SDK's settings for STS next to a place, with that place's credentials.
     pub(crate) async fn sts(&self, place: &Place) -> SdkConfig {
         let sts = Place { endpoint: self.access.sts_endpoint.clone(), ..place.clone() };
-        self.config_of(&sts, self.credentials(place).await)
+        self.config_of(&sts, self.credentials(place).await).await
     }
 
     /// The SDK's settings for EC2 in a region, for [`ec2_query`].
@@ -128,19 +128,19 @@ impl Aws {
     }
 
     /// Where the credentials of a region come from, before any role.
-    pub(crate) fn chain(&self, region: &str) -> Chain {
+    pub(crate) async fn chain(&self, region: &str) -> Chain {
         match &self.access.credentials {
-            CredentialsSource::Chain => Chain::default_in(region, &self.base),
+            CredentialsSource::Chain => Chain::default_in(region, &self.base).await,
             CredentialsSource::Keys(keys) => Chain::keys(keys),
             CredentialsSource::WebIdentity => Chain::web_identity(region, &self.base),
         }
     }
 
     async fn credentials(&self, place: &Place) -> SharedCredentialsProvider {
-        let chain = SharedCredentialsProvider::new(self.chain(&place.region));
+        let chain = SharedCredentialsProvider::new(self.chain(&place.region).await);
         let Some(role) = &place.role else { return chain };
         let sts = Place { endpoint: self.access.sts_endpoint.clone(), region: place.region.clone(), role: None };
-        let sts = self.config_of(&sts, chain);
+        let sts = self.config_of(&sts, chain).await;
         // Name and duration as in the Java agent: rules in roles' trust policies may look at them.
         let mut builder = AssumeRoleProvider::builder(&role.arn)
             .session_name("AWSKinesisAgent")
@@ -153,7 +153,7 @@ impl Aws {
         SharedCredentialsProvider::new(builder.build().await)
     }
 
-    fn config_of(&self, place: &Place, credentials: SharedCredentialsProvider) -> SdkConfig {
+    async fn config_of(&self, place: &Place, credentials: SharedCredentialsProvider) -> SdkConfig {
         let mut builder = self
             .base
             .to_builder()
@@ -166,7 +166,7 @@ impl Aws {
             builder.set_use_fips(None).set_use_dual_stack(None);
             builder.set_endpoint_url(Some(endpoint_url(endpoint)));
             if is_nearby(endpoint) {
-                builder.set_behavior_version(Some(behavior_version_without_proxy()));
+                builder.set_http_client(direct::http_client().await);
             }
         }
         builder.build()
