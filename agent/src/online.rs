@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, anyhow};
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_firehose::types::DeliveryStreamStatus;
 use aws_sdk_kinesis::types::StreamStatus;
 
@@ -43,7 +44,7 @@ async fn check_flow(clients: &mut Clients, flow: &FlowSettings, report: &mut Str
     let target = &flow.target;
     let place = clients.aws().place(target).await.map_err(|error| format!("{error:#}"))?;
     check_credentials(clients, target, &place, report).await?;
-    let explainer = Explainer::new(Subject::new(target.clone(), place.clone()), Some(clients.aws().sts(&place).await));
+    let explainer = Explainer::new(Subject::new(target.clone(), place.clone()), clients.aws().sts(&place).await);
     let found = match target.kind {
         Kind::Kinesis => describe_stream(&clients.kinesis(&place).await, target, &explainer).await,
         Kind::Firehose => describe_delivery(&clients.firehose(&place).await, target, &explainer).await,
@@ -72,9 +73,7 @@ async fn check_credentials(clients: &Clients, target: &Target, place: &Place, re
         format!("{}: {}", failure.message, failure.remedy)
     })?;
     let role = place.role.as_ref().map(|role| format!(", then {}", role.arn)).unwrap_or_default();
-    let sts = clients.aws().sts(place).await;
-    if let (Some(role), Some(provider)) = (&place.role, sts.credentials_provider()) {
-        use aws_credential_types::provider::ProvideCredentials as _;
+    if let (Some(role), Some(provider)) = (&place.role, clients.aws().config(place).await.credentials_provider()) {
         let assumed = provider.provide_credentials().await;
         assumed.map_err(|error| {
             let remedy =
@@ -82,9 +81,12 @@ async fn check_credentials(clients: &Clients, target: &Target, place: &Place, re
             format!("cannot take on {}: {}: {remedy}", role.arn, chain(&error))
         })?;
     }
-    let who = match identity::ask(&sts).await {
-        Ok(identity) => format!("{} of account {}", identity.arn, identity.account),
-        Err(said) => format!("STS cannot say whose ({said})"),
+    let who = match clients.aws().sts(place).await {
+        None => "whose they are is not asked, for an endpoint on this machine".to_owned(),
+        Some(sts) => match identity::ask(&sts).await {
+            Ok(identity) => format!("{} of account {}", identity.arn, identity.account),
+            Err(said) => format!("STS cannot say whose ({said})"),
+        },
     };
     note(report, "credentials", &format!("{source}{role}: {who}"));
     Ok(())

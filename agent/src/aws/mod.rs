@@ -99,7 +99,7 @@ impl Aws {
     }
 
     /// The SDK's settings for CloudWatch: its own region, else Kinesis', else the host's, else us-east-1.
-    #[expect(dead_code, reason = "the metrics for CloudWatch come with the status of the agent")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the metrics for CloudWatch come with the status of the agent"))]
     pub(crate) async fn cloudwatch(&self) -> SdkConfig {
         let named = |aws: &AwsSettings| aws.region.clone().or_else(|| aws.endpoint.as_deref().and_then(config::aws::region_of));
         let region = match named(&self.access.cloudwatch).or_else(|| named(&self.kinesis)) {
@@ -110,10 +110,15 @@ impl Aws {
         self.config(&place).await
     }
 
-    /// The SDK's settings for STS next to a place, with that place's credentials.
-    pub(crate) async fn sts(&self, place: &Place) -> SdkConfig {
-        let sts = Place { endpoint: self.access.sts_endpoint.clone(), ..place.clone() };
-        self.config_of(&sts, self.credentials(place).await).await
+    /// The SDK's settings for STS next to a place, with that place's credentials. None when the place is an emulator on
+    /// this machine and STS is not: the real one knows nothing of it, and need not see its credentials.
+    pub(crate) async fn sts(&self, place: &Place) -> Option<SdkConfig> {
+        let endpoint = self.access.sts_endpoint.clone();
+        if endpoint.is_none() && place.endpoint.as_deref().is_some_and(is_nearby) {
+            return None;
+        }
+        let sts = Place { endpoint, ..place.clone() };
+        Some(self.config_of(&sts, self.credentials(place).await).await)
     }
 
     /// The SDK's settings for EC2 in a region, for [`ec2_query`].
@@ -174,5 +179,57 @@ impl Aws {
 
     async fn host_region(&self) -> Option<&str> {
         self.host_region.get_or_init(direct::host_region).await.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    async fn aws(agent: &str) -> Aws {
+        let text = format!(r#"{{{agent} "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#);
+        Aws::load(&Settings::parse(text.as_bytes(), Path::new("test")).unwrap()).await
+    }
+
+    fn place(endpoint: Option<&str>) -> Place {
+        Place { region: "us-gov-west-1".to_owned(), endpoint: endpoint.map(str::to_owned), role: None }
+    }
+
+    #[tokio::test]
+    async fn fips_and_dual_stack_are_asked_for_where_no_endpoint_is_named() {
+        let aws = aws(r#""useFipsEndpoint": true, "useDualStackEndpoint": true,"#).await;
+        let config = aws.config(&place(None)).await;
+        assert_eq!((config.use_fips(), config.use_dual_stack(), config.endpoint_url()), (Some(true), Some(true), None));
+        let config = aws.config(&place(Some("vpce-1.kinesis.us-gov-west-1.vpce.amazonaws.com"))).await;
+        assert_eq!((config.use_fips(), config.use_dual_stack()), (None, None));
+        assert_eq!(config.endpoint_url(), Some("https://vpce-1.kinesis.us-gov-west-1.vpce.amazonaws.com"));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_tried_once_and_given_up_in_time() {
+        let config = aws(r#""connectionTimeoutMillis": 1500, "socketTimeoutMillis": 2500,"#).await.config(&place(None)).await;
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_millis(1500)));
+        assert_eq!(timeouts.read_timeout(), Some(Duration::from_millis(2500)));
+        assert_eq!(config.retry_config().unwrap().max_attempts(), 1);
+    }
+
+    #[tokio::test]
+    async fn cloudwatch_has_its_own_region_or_kinesis() {
+        let region = async |agent: &str| aws(agent).await.cloudwatch().await.region().unwrap().to_string();
+        assert_eq!(region(r#""cloudwatch.region": "eu-west-1", "kinesis.region": "eu-west-2","#).await, "eu-west-1");
+        assert_eq!(region(r#""cloudwatch.endpoint": "monitoring.eu-west-3.amazonaws.com","#).await, "eu-west-3");
+        assert_eq!(region(r#""kinesis.region": "eu-west-2","#).await, "eu-west-2");
+    }
+
+    #[tokio::test]
+    async fn an_emulator_s_credentials_never_go_to_the_real_sts() {
+        let emulator = place(Some("http://127.0.0.1:4567"));
+        assert!(aws("").await.sts(&emulator).await.is_none());
+        let sts = aws(r#""sts.endpoint": "http://127.0.0.1:5000","#).await.sts(&emulator).await.unwrap();
+        assert_eq!(sts.endpoint_url(), Some("http://127.0.0.1:5000"));
+        assert!(aws("").await.sts(&place(None)).await.is_some());
     }
 }

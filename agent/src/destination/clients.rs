@@ -51,7 +51,7 @@ impl Clients {
     /// When no region is known.
     pub(crate) async fn destination(&mut self, target: &Target) -> Result<AnyDestination> {
         let place = self.aws.place(target).await?;
-        let explainer = Explainer::new(Subject::new(target.clone(), place.clone()), Some(self.aws.sts(&place).await));
+        let explainer = Explainer::new(Subject::new(target.clone(), place.clone()), self.aws.sts(&place).await);
         Ok(match target.kind {
             Kind::Kinesis => AnyDestination::Kinesis(Kinesis::new(self.kinesis(&place).await, explainer)),
             Kind::Firehose => AnyDestination::Firehose(Firehose::new(self.firehose(&place).await, explainer)),

@@ -24,6 +24,7 @@ pub(crate) async fn start(asked: Asked) -> String {
         .route("/latest/dynamic/instance-identity/document", get(document))
         .route(roles, get(|| async { "logs" }))
         .route(&format!("{roles}logs"), get(credentials))
+        .route("/container", get(|| async { key() }))
         .route("/", post(tags))
         .with_state(asked);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -39,9 +40,13 @@ async fn document(headers: HeaderMap) -> Result<String, StatusCode> {
 }
 
 async fn credentials(headers: HeaderMap) -> Result<String, StatusCode> {
-    let credentials = json!({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z", "Type": "AWS-HMAC",
+    with_token(&headers, key())
+}
+
+fn key() -> String {
+    let key = json!({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z", "Type": "AWS-HMAC",
         "AccessKeyId": "ASIAINSTANCE", "SecretAccessKey": "secret", "Token": "session", "Expiration": "2099-01-01T00:00:00Z"});
-    with_token(&headers, credentials.to_string())
+    key.to_string()
 }
 
 /// Version 2 answers nobody without a token.

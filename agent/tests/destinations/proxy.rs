@@ -14,28 +14,34 @@ use tokio::{
 
 use crate::setup::{DEADLINE, Setup};
 
-/// A proxy that leads everything to one server, whatever host is asked for, and notes the first line of each request.
+/// A proxy that leads everything to one server, whatever host is asked for, and notes the head of the first request of
+/// each connection.
 struct Proxy {
     url: String,
-    lines: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let (notes, upstream) = (lines.clone(), upstream.trim_start_matches("http://").to_owned());
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let (notes, upstream) = (heads.clone(), upstream.trim_start_matches("http://").to_owned());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(serve(client, upstream.clone(), notes.clone()));
             }
         });
-        Self { url, lines }
+        Self { url, heads }
     }
 
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+
+    /// The first line of each.
     fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
+        self.heads().iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -43,10 +49,10 @@ async fn serve(mut client: TcpStream, upstream: String, notes: Arc<Mutex<Vec<Str
     let mut head = vec![0; 16 * 1024];
     let length = client.read(&mut head).await?;
     let text = String::from_utf8_lossy(&head[..length]).into_owned();
-    let line = text.lines().next().unwrap_or_default().to_owned();
-    notes.lock().unwrap().push(line.clone());
+    let is_tunnel = text.starts_with("CONNECT ");
+    notes.lock().unwrap().push(text);
     let mut server = TcpStream::connect(upstream).await?;
-    if line.starts_with("CONNECT ") {
+    if is_tunnel {
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     } else {
         server.write_all(&head[..length]).await?;
@@ -59,7 +65,7 @@ async fn serve(mut client: TcpStream, upstream: String, notes: Arc<Mutex<Vec<Str
 async fn an_endpoint_far_away_is_reached_through_the_proxy() {
     let stream = TestStream::start(Options::default()).await.unwrap();
     let proxy = Proxy::start(stream.endpoint()).await;
-    let agent = json!({"kinesis.endpoint": "http://kinesis.weir.invalid", "kinesis.region": "us-east-1"});
+    let agent = json!({"kinesis.endpoint": "http://kinesis.weir.invalid", "kinesis.region": "us-east-1", "userAgent": "shop"});
     let setup = Setup::new(50, &agent, &json!({"kinesisStream": NAME}));
     let mut command = setup.agent(&["run"]);
     command.env("HTTP_PROXY", &proxy.url);
@@ -71,6 +77,7 @@ async fn an_endpoint_far_away_is_reached_through_the_proxy() {
     let records = stream::read_all(stream.client(), NAME).await.unwrap();
     assert_eq!(records.len(), 50);
     assert!(proxy.lines()[0].starts_with("POST http://kinesis.weir.invalid/"), "{:?}", proxy.lines());
+    assert!(proxy.heads()[0].contains("user-agent: shop weir-agent/"), "{:?}", proxy.heads());
 }
 
 #[tokio::test]

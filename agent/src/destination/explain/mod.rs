@@ -242,10 +242,10 @@ fn classify(kind: Kind, answer: &Answer<'_>) -> Reason {
         Reason::Expired
     } else if has(&["UnrecognizedClient", "InvalidClientTokenId", "Signature", "InvalidAccessKeyId", "AuthFailure"]) {
         Reason::BadCredentials
-    } else if has(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation"]) {
-        if says(&["kms:"]) { Reason::Key } else { Reason::AccessDenied }
-    } else if has(&["KMS", "Kms"]) {
+    } else if has(&["KMS", "Kms"]) || says(&["perform: kms:"]) {
         Reason::Key
+    } else if has(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation"]) {
+        Reason::AccessDenied
     } else if has(&["ResourceNotFound"]) {
         Reason::NotFound
     } else if has(&["ValidationException", "InvalidArgument", "SerializationException"]) || answer.status == Some(413) {
