@@ -1,11 +1,17 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 use config::exit::Failure;
 
-use crate::settings::{Settings, SettingsError};
+use crate::{
+    observe::{bundle, status_command, tap_command},
+    settings::{Settings, SettingsError},
+};
 
 /// Where the settings are unless `-c` says otherwise; the Java agent's place.
 pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
@@ -20,6 +26,7 @@ pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
   agent run -c agent.json --state-dir ./state    keep the checkpoints elsewhere
   agent parse access.log -c agent.json --json    what would be sent for a file, and what would not
   agent cost access.log                          what aggregation and compression would save
+  agent status -c agent.json                     how far each file is, and what is wrong
   RUST_LOG=debug agent run -c agent.json         say more")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -37,6 +44,12 @@ pub(crate) enum Command {
     Parse(crate::parse::Arguments),
     /// Say what a log costs as single records, aggregated, compressed and joined
     Cost(crate::cost::Arguments),
+    /// Ask the running agent how each flow and file is doing
+    Status(status_command::Options),
+    /// Print a sample of the records in flight
+    Tap(tap_command::Options),
+    /// Pack what a support case needs, without secrets
+    SupportBundle(bundle::Options),
 }
 
 /// Flags of `check`.
@@ -61,6 +74,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The settings file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.configuration
+    }
+
     /// Loads the settings; flags beat them.
     ///
     /// # Errors

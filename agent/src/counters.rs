@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::observe::Live;
+
 /// Totals of one flow since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -33,6 +35,8 @@ pub(crate) struct Counters {
     pub(crate) records_retried: Counter,
     /// Bytes in the files that were not read at the last look.
     pub(crate) bytes_behind: Counter,
+    /// What else can be seen of it while it runs.
+    pub(crate) live: Live,
 }
 
 /// A number that one side changes and another reads.

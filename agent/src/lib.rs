@@ -16,6 +16,7 @@
 //! - `pack` puts several lines into one record where a flow asks for it. It is pure; the batcher works with it.
 //! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
 //! - `destination` sends one request and says what became of each record. `aws` is how it gets there, and as whom.
+//! - `observe` shows all of it to others: status, metrics, health, samples. It never slows a flow down.
 //! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
 //!
 //! Invariants: a saved position never passes a line that was not accepted. Nothing is dropped to keep up: a full
@@ -34,6 +35,7 @@ mod cost;
 mod counters;
 mod destination;
 mod instance;
+mod observe;
 mod online;
 mod pack;
 mod parse;
@@ -74,6 +76,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Check(options) => options.settings.settings().and_then(|settings| check(settings, options.online)),
         cli::Command::Parse(arguments) => parse::run(&arguments),
         cli::Command::Cost(arguments) => cost::run(&arguments),
+        cli::Command::Status(options) => observe::status_command::run(&options),
+        cli::Command::Tap(options) => observe::tap_command::run(&options),
+        cli::Command::SupportBundle(options) => observe::bundle::command(&options),
     })
 }
 

@@ -20,11 +20,11 @@ use crate::{
     counters::Counters,
     destination::{AROUND_RECORD, AnyDestination, Clients},
     instance::InstanceFacts,
+    observe::{Flows, Observed, Observer},
     recipe::Recipe,
     record::Record,
     settings::{FlowSettings, Settings},
     ship::{DeadLetters, Shipper},
-    status::Status,
     tail::{self, CHUNK_RECORDS, READ_BYTES},
 };
 
@@ -65,7 +65,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary>
     let destinations = connect(&settings).await?;
     info!(flows = flows.len(), state = %settings.state_directory.display(), "Found {} configured flow(s)", flows.len());
 
-    let status = Status::new(flows.iter().map(|flow| (flow.settings.id.clone(), flow.counters.clone())).collect());
+    let observed = Flows::default();
+    flows.iter().for_each(|flow| observed.add(Observed::new(&flow.settings, flow.counters.clone())));
+    let observer = Observer::start(&settings, &observed, started, stop.clone()).await;
     let counters: Vec<Arc<Counters>> = flows.iter().map(|flow| flow.counters.clone()).collect();
     let mut tasks = JoinSet::new();
     let instance = InstanceFacts::start(&settings).await;
@@ -73,22 +75,27 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary>
         let letters = DeadLetters::new(directory.dead_letters());
         tasks.spawn(run_flow(flow, destination, letters, stop.clone(), settings.shutdown_timeout));
     }
-    let stop_status = stop.child_token();
-    let reporting = tokio::spawn(status.clone().report(settings.status_period, stop_status.clone()));
-    let refreshing = instance.map(|instance| tokio::spawn(instance.run(stop_status.clone())));
+    info!("Startup completed in {} ms.", started.elapsed().as_millis());
+    let signal = stop.clone();
+    let stopped = tokio::spawn(async move {
+        signal.cancelled().await;
+        Instant::now()
+    });
+    let refreshing = instance.map(|instance| tokio::spawn(instance.run(stop.clone())));
     let outcome = join_all(&mut tasks, &stop).await;
-    stop_status.cancel();
-    reporting.await.context("the status lines failed")?;
+    observer.finish().await?;
+    stop.cancel(); // also where every flow ended on its own
     if let Some(refreshing) = refreshing {
         refreshing.await.context("the refresh of the instance's facts failed")?;
     }
-    status.log();
     outcome?;
+    let stopped = stopped.await.context("cannot tell when the stop began")?;
     let summary = summarize(&counters);
     info!(
         records_refused = summary.records_refused,
         records_retried = summary.records_retried,
-        "Shut down. Uptime: {} ms",
+        "Shut down completed in {} ms. Uptime: {} ms",
+        stopped.elapsed().as_millis(),
         started.elapsed().as_millis()
     );
     Ok(summary)
@@ -113,7 +120,8 @@ fn load(settings: &Settings, directory: &StateDirectory) -> Result<Vec<Flow>> {
             stream = flow.target.written(),
             known = state.is_some(),
             memory_bound_mib = bound_mib,
-            "starting tailer"
+            "Starting tailer for file {}",
+            flow.id
         );
         Ok(Flow { settings: flow.clone(), store, state, counters: Arc::default() })
     };
@@ -214,7 +222,8 @@ mod tests {
 
     fn settings(folder: &Path, server: &FakeKinesis) -> Settings {
         let text = format!(
-            r#"{{"kinesis.endpoint": "{1}", "awsAccessKeyId": "id", "awsSecretAccessKey": "secret", "stateDirectory": "{0}/state", "flows": [{{"filePattern": "{0}/a.log", "kinesisStream": "s",
+            r#"{{"kinesis.endpoint": "{1}", "awsAccessKeyId": "id", "awsSecretAccessKey": "secret", "stateDirectory": "{0}/state",
+                "status.listen": "", "cloudwatch.emitMetrics": false, "flows": [{{"filePattern": "{0}/a.log", "kinesisStream": "s",
                 "initialPosition": "START_OF_FILE", "minTimeBetweenFilePollsMillis": 1, "maxBufferAgeMillis": 1000}}]}}"#,
             folder.display(),
             server.endpoint()

@@ -87,6 +87,7 @@ fn agent_json(log_pattern: &str, endpoint: &str) -> Result<String> {
         r#"// Written by `local` at each start. The shape is the tutorial's; only the endpoint and the paths differ from AWS.
 {{
   "cloudwatch.emitMetrics": false, // there is no CloudWatch on this machine
+  "status.listen": "127.0.0.1:0", // any free port: another agent on this machine may have 9580
   "kinesis.endpoint": {endpoint}, // on AWS: kinesis.us-east-1.amazonaws.com
   "firehose.endpoint": "",
 

@@ -47,6 +47,7 @@ impl AgentSetup {
         fs::create_dir(setup.path("logs"))?;
         let settings = json!({
             "cloudwatch.emitMetrics": false,
+            "status.listen": "127.0.0.1:0",
             "kinesis.endpoint": endpoint,
             "firehose.endpoint": "",
             "flows": [{

@@ -99,7 +99,6 @@ impl Aws {
     }
 
     /// The SDK's settings for CloudWatch: its own region, else Kinesis', else the host's, else us-east-1.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the metrics for CloudWatch come with the status of the agent"))]
     pub(crate) async fn cloudwatch(&self) -> SdkConfig {
         let named = |aws: &AwsSettings| aws.region.clone().or_else(|| aws.endpoint.as_deref().and_then(config::aws::region_of));
         let region = match named(&self.access.cloudwatch).or_else(|| named(&self.kinesis)) {

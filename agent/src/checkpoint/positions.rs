@@ -39,6 +39,13 @@ struct Tracked {
 #[derive(Debug, Default)]
 pub(crate) struct Tickets(Vec<(FileId, Ticket)>);
 
+impl Tickets {
+    /// The files the parts are of.
+    pub(crate) fn files(&self) -> Vec<FileId> {
+        self.0.iter().map(|(file, _)| *file).collect()
+    }
+}
+
 impl Positions {
     /// Nothing known yet. `has_baseline` says whether the flow has a saved state.
     pub(crate) fn new(flow: String, has_baseline: bool) -> Self {
@@ -145,6 +152,11 @@ impl Positions {
     pub(crate) fn unaccepted(&self) -> impl Iterator<Item = (&str, u64)> {
         let missing = |file: &Tracked| file.received.saturating_sub(file.acks.safe());
         self.files.values().filter(move |file| missing(file) > 0).map(move |file| (file.facts.name.as_str(), missing(file)))
+    }
+
+    /// How far a file was accepted; none when it is forgotten.
+    pub(crate) fn accepted(&self, id: FileId) -> Option<u64> {
+        self.files.get(&id).map(|file| file.acks.safe())
     }
 
     /// The name of a file, for messages.

@@ -88,7 +88,7 @@ impl StateDirectory {
 
     /// Where one flow's checkpoint is kept.
     pub(crate) fn store(&self, flow: &str) -> Store {
-        Store { path: self.path.join(file_name(flow)), flow: flow.to_owned() }
+        Store::of(&self.path, flow)
     }
 
     /// Where records that were refused for ever go.
@@ -113,6 +113,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// The checkpoint of a flow in a state directory that another agent may have: only to be read.
+    pub(crate) fn of(directory: &Path, flow: &str) -> Self {
+        Self { path: directory.join(file_name(flow)), flow: flow.to_owned() }
+    }
+
     /// The saved state; none when the flow never ran.
     ///
     /// # Errors

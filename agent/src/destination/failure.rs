@@ -37,6 +37,9 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Throttled, Self::Unavailable, Self::Misconfigured, Self::Refused];
+
     /// What a person can do.
     pub(crate) fn remedy(self) -> &'static str {
         match self {

@@ -52,6 +52,8 @@ pub struct FlowSettings {
     pub refresh_interval: Duration,
     /// Chunks of lines that may wait for the destination; more than [`crate::run()`] can use are not kept.
     pub queue_capacity: usize,
+    /// Whether its counters are logged as JSON with each status line.
+    pub internal_metrics: bool,
     /// What is done to each record before it is sent.
     pub(crate) transform: Option<Transform>,
     /// What a record is.
@@ -123,6 +125,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     let poll_interval = fields.millis("minTimeBetweenFilePollsMillis", 100, 0..=DAY_MILLIS);
     let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", 10_000, 0..=DAY_MILLIS);
     let queue_capacity = fields.size("publishQueueCapacity", 100, 1..=1_000_000);
+    let internal_metrics = fields.boolean("log.emitInternalMetrics", false);
     let transform = options::read(fields);
     let records = records::read(fields, kind, partition_key);
     let (files, target) = (files?, target?);
@@ -139,6 +142,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
         poll_interval,
         refresh_interval,
         queue_capacity,
+        internal_metrics,
         transform,
         records,
     })

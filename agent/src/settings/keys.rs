@@ -31,15 +31,13 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("checkpoints.queryTimeoutSeconds", WithoutEffect),
     ("checkpoints.connectionTimeoutSeconds", WithoutEffect),
     ("sts.endpoint", Read),
-    ("ec2.endpoint", Read),
     ("cloudwatch.endpoint", Read),
-    ("cloudwatch.region", Read),
-    ("cloudwatch.namespace", WithoutEffect),
-    ("cloudwatch.metricsBufferTimeMillis", WithoutEffect),
-    ("cloudwatch.metricsQueueSize", WithoutEffect),
-    ("cloudwatch.tagInstance", WithoutEffect),
+    ("cloudwatch.namespace", Read),
+    ("cloudwatch.metricsBufferTimeMillis", Read),
+    ("cloudwatch.metricsQueueSize", Read),
+    ("cloudwatch.tagInstance", Read),
     ("log.emitMetrics", WithoutEffect),
-    ("log.emitInternalMetrics", WithoutEffect),
+    ("log.emitInternalMetrics", Read),
     ("log.level", WithoutEffect),
     ("log.file", WithoutEffect),
     ("log.maxBackupIndex", WithoutEffect),
@@ -54,8 +52,6 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("useHttpGzip", WithoutEffect),
     ("userAgent", Read),
     ("userAgentOverride", Read),
-    ("useFipsEndpoint", Read),
-    ("useDualStackEndpoint", Read),
     ("awsAccessKeyId", Read),
     ("awsSecretAccessKey", Read),
     ("assumeRoleARN", Read),
@@ -63,6 +59,13 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("userDefinedCredentialsProvider.classname", Read),
     // Only says where the class is.
     ("userDefinedCredentialsProvider.location", WithoutEffect),
+    // Ours.
+    ("ec2.endpoint", Read),
+    ("useFipsEndpoint", Read),
+    ("useDualStackEndpoint", Read),
+    ("status.listen", Read),
+    ("cloudwatch.region", Read),
+    ("cloudwatch.emitExtraMetrics", Read),
 ];
 
 /// Keys of one flow. Source as above.
@@ -90,7 +93,7 @@ pub(super) const FLOW: &[(&str, Use)] = &[
     ("waitOnFullPublishQueueMillis", WithoutEffect),
     ("waitOnEmptyPublishQueueMillis", WithoutEffect),
     ("waitOnFullRetryQueueMillis", WithoutEffect),
-    ("log.emitInternalMetrics", WithoutEffect),
+    ("log.emitInternalMetrics", Read),
     // What a record is; from multiLineFlushMillis on they are ours.
     ("multiLineStartPattern", Read),
     ("fileFooterPattern", Read),

@@ -7,6 +7,7 @@ mod aws;
 mod destination;
 mod flow;
 mod keys;
+mod observe;
 mod options;
 mod pattern;
 mod privacy;
@@ -30,6 +31,7 @@ pub use self::{
     aws::{AwsAccess, CredentialsSource, Keys, Role},
     destination::{Arn, Kind, Target},
     flow::{BatchLimits, FlowSettings, InitialPosition, PartitionKeyOption, RetryLimits},
+    observe::{CloudWatchSettings, ObserveSettings},
     pattern::FilePattern,
     problem::{Problem, SettingsError},
 };
@@ -57,6 +59,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Time between two status lines.
     pub status_period: Duration,
+    /// What others may see of it.
+    pub observe: ObserveSettings,
     /// Keys that were ignored, each as one sentence.
     pub warnings: Vec<String>,
 }
@@ -95,27 +99,25 @@ impl Settings {
 }
 
 /// The first JSON value in the text. What follows it is ignored, as the Java agent does.
-fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     let plain = StripComments::with_settings(CommentSettings::c_style(), text);
     Map::deserialize(&mut serde_json::Deserializer::from_reader(plain))
 }
 
 fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Settings {
     let mut fields = Fields::new(object, String::new(), problems);
-    let mut warnings = keys::warnings(object, "", keys::AGENT);
-    if fields.boolean("cloudwatch.emitMetrics", false) {
-        warnings.push("cloudwatch.emitMetrics is set, but this version sends no metrics to CloudWatch".to_owned());
-    }
+    let kinesis = aws::service(&mut fields, "kinesis");
     Settings {
         flows: Vec::new(),
         state_directory: fields.text("stateDirectory").unwrap_or(DEFAULT_STATE_DIRECTORY.to_owned()).into(),
-        kinesis: aws::service(&mut fields, "kinesis"),
+        observe: observe::read(&mut fields, &kinesis),
+        kinesis,
         aws: aws::read(&mut fields),
         connect_timeout: fields.millis("connectionTimeoutMillis", 10_000, 1..=DAY_MILLIS),
         read_timeout: fields.millis("socketTimeoutMillis", 50_000, 1..=DAY_MILLIS),
         shutdown_timeout: fields.millis("shutdownTimeoutMillis", 10_000, 0..=DAY_MILLIS),
         status_period: fields.millis("log.statusReportingPeriodSeconds", 30, 1..=86_400) * 1000,
-        warnings,
+        warnings: keys::warnings(object, "", keys::AGENT),
     }
 }
 
@@ -220,14 +222,14 @@ mod tests {
 
     #[test]
     fn truth_values_have_java_s_spellings() {
-        let warnings = |value: &str| {
+        let is_on = |value: &str| {
             let text =
-                format!(r#"{{"cloudwatch.emitMetrics": {value}, "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#);
-            parse(&text).map(|settings| settings.warnings.len())
+                format!(r#"{{"cloudwatch.tagInstance": {value}, "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#);
+            parse(&text).map(|settings| settings.observe.cloudwatch.unwrap().tag_instance)
         };
-        assert_eq!(["true", "\"Yes\"", "1", "\"t\""].map(|value| warnings(value).unwrap()), [1; 4]);
-        assert_eq!(["false", "\"N\"", "0", "null"].map(|value| warnings(value).unwrap()), [0; 4]);
-        assert!(warnings("\"maybe\"").unwrap_err().to_string().contains("true and false"));
+        assert_eq!(["true", "\"Yes\"", "1", "\"t\""].map(|value| is_on(value).unwrap()), [true; 4]);
+        assert_eq!(["false", "\"N\"", "0", "null"].map(|value| is_on(value).unwrap()), [false; 4]);
+        assert!(is_on("\"maybe\"").unwrap_err().to_string().contains("true and false"));
     }
 
     #[test]
@@ -270,7 +272,8 @@ mod tests {
 
     #[test]
     fn every_key_of_the_java_agent_is_known() {
-        let settings = parse(&one_flow(r#", "waitOnFullPublishQueueMillis": 1000, "log.emitInternalMetrics": true"#)).unwrap();
+        let settings =
+            parse(&one_flow(r#", "waitOnFullPublishQueueMillis": 1000, "waitOnEmptyPublishQueueMillis": 1000"#)).unwrap();
         assert!(settings.warnings.iter().all(|warning| warning.ends_with("has no effect in this version of the agent")));
     }
 

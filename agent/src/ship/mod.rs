@@ -12,6 +12,7 @@
 mod backoff;
 mod dead_letter;
 mod demand;
+mod observed;
 mod rejected;
 mod shipment;
 #[cfg(test)]
@@ -152,6 +153,7 @@ impl<D: Destination> Shipper<D> {
             self.save_changes().await;
             self.start_requests(Instant::now());
             let wake = self.next_wake().into_iter().chain(deadline).min();
+            self.note_waiting();
             // Every branch may be cancelled: a channel's and a set's wait lose nothing, the others hold nothing.
             tokio::select! {
                 news = incoming.recv(), if is_open && self.ready.is_empty() && self.rejected.is_none() => match news {
@@ -174,14 +176,21 @@ impl<D: Destination> Shipper<D> {
     }
 
     fn take(&mut self, news: FromTailer) {
+        self.note_news(&news, Instant::now());
         match news {
             FromTailer::File { id, facts, position } => self.positions.learn(id, facts, position),
             FromTailer::Baseline => self.positions.baseline(),
-            FromTailer::Done(id) => self.positions.done(id),
+            FromTailer::Done(id) => {
+                self.positions.done(id);
+                self.note_accepted(&[id]);
+            }
             FromTailer::Rejected { reason, records } => {
                 self.rejected = Some(Rejected::new(reason, records, Instant::now()));
             }
-            FromTailer::Passed { id, end } => self.positions.passed(id, end),
+            FromTailer::Passed { id, end } => {
+                self.positions.passed(id, end);
+                self.note_accepted(&[id]);
+            }
             FromTailer::Records(records) => {
                 self.positions.received(&records);
                 let now = Instant::now(); // once for the chunk
@@ -258,6 +267,7 @@ impl<D: Destination> Shipper<D> {
     }
 
     async fn on_time(&mut self, now: Instant) {
+        self.note_busy();
         if self.batcher.deadline().is_some_and(|deadline| deadline <= now) {
             self.close_batch();
         }
@@ -268,6 +278,7 @@ impl<D: Destination> Shipper<D> {
 
     /// Settles an answer and all others that are there, so that one checkpoint covers them.
     async fn settle_all(&mut self, first: Result<Answer, tokio::task::JoinError>) {
+        self.note_busy();
         let mut next = Some(first);
         while let Some(answer) = next {
             match answer {
@@ -280,7 +291,9 @@ impl<D: Destination> Shipper<D> {
 
     async fn settle(&mut self, answer: Answer) {
         let Answer { mut shipment, epoch, outcome } = answer;
+        let (attempted, failed_whole) = (shipment.request().len(), outcome.is_err());
         let settled = shipment.settle(outcome, self.has_accepted);
+        self.note_answer(attempted, failed_whole, &settled);
         self.adapt(&settled, epoch);
         self.has_accepted |= settled.accepted > 0;
         self.counters.records_sent.add(settled.accepted as u64);
@@ -290,7 +303,9 @@ impl<D: Destination> Shipper<D> {
         }
         if shipment.is_settled() {
             self.unsettled.remove(&shipment.sequence);
+            let files = shipment.tickets.files();
             self.positions.acked(shipment.tickets);
+            self.note_accepted(&files);
             return;
         }
         let delay = backoff::delay(self.settings.retry, shipment.failures(), rand::random());
@@ -317,7 +332,10 @@ impl<D: Destination> Shipper<D> {
         let write = move || files.iter().try_for_each(|(name, lines)| letters.write(&flow, name, lines, &reason));
         let written = tokio::task::spawn_blocking(write).await;
         match written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
-            Ok(()) => self.counters.records_refused.add(count),
+            Ok(()) => {
+                self.counters.records_refused.add(count);
+                self.counters.live.dead_letters.add(count);
+            }
             Err(error) => {
                 error!(flow = self.settings.id, %error, "cannot write the dead-letter file; keeping the record, trying again");
                 shipment.restore(record);
@@ -345,15 +363,18 @@ impl<D: Destination> Shipper<D> {
 
     /// Saves; a failure is logged and the next change tries again.
     async fn save(&mut self, sync: bool) {
-        let saved = match (&mut self.checkpoint.recent, sync) {
+        let (saved, is_synced) = match (&mut self.checkpoint.recent, sync) {
             (Some(recent), false) => {
                 // Not on a thread of its own, which would cost more than writing a line to memory.
                 let saved = recent.save(&self.positions.take_state());
                 self.checkpoint.is_behind = true;
-                saved.map_err(|source| self.checkpoint.store.failed(source))
+                (saved.map_err(|source| self.checkpoint.store.failed(source)), false)
             }
-            _ => self.sync().await,
+            _ => (self.sync().await, true),
         };
+        if is_synced || saved.is_err() {
+            self.note_saved(saved.as_ref().err()); // what is only in memory ends no trouble with the disk
+        }
         if let Err(error) = saved
             && let Some(suppressed) = self.checkpoint.complaints.allow(Instant::now())
         {

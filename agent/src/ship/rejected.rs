@@ -38,7 +38,10 @@ impl<D: Destination> Shipper<D> {
         let reason = rejected.reason.to_string();
         let write = move || letters.write(&flow, &name, &records, &reason);
         let written = tokio::task::spawn_blocking(write).await;
-        let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) else { return };
+        let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) else {
+            self.counters.live.dead_letters.add(rejected.records.len() as u64);
+            return;
+        };
         rejected.failures += 1;
         rejected.attempt_at = now + backoff::delay(self.settings.retry, rejected.failures, rand::random());
         if let Some(suppressed) = rejected.complaints.allow(now) {

@@ -33,9 +33,9 @@ pub(super) struct Settled {
     pub(super) accepted: usize,
     /// Records accepted; one may hold several lines.
     pub(super) accepted_records: usize,
-    /// Bytes of their data.
+    /// Bytes of those, keys included.
     pub(super) accepted_bytes: usize,
-    /// Records, and bytes of their data, that were sent for the first time.
+    /// Records, and bytes with their keys, that were sent for the first time.
     pub(super) asked: (usize, usize),
     /// Records to send again.
     pub(super) failed: usize,
@@ -81,7 +81,7 @@ impl Shipment {
     /// yet: until then a refusal more likely means wrong settings, and must not empty the log into the dead letters.
     pub(super) fn settle(&mut self, outcome: Result<Vec<Option<Failure>>, Failure>, trust_refusals: bool) -> Settled {
         let is_repeated = std::mem::replace(&mut self.is_repeated, true);
-        let asked = if is_repeated { (0, 0) } else { (self.next, self.request().iter().map(|record| record.data.len()).sum()) };
+        let asked = if is_repeated { (0, 0) } else { (self.next, self.request().iter().map(|record| record.size()).sum()) };
         let settled = match outcome {
             Ok(outcomes) => self.settle_each(outcomes),
             Err(failure) => self.settle_failed(failure, trust_refusals),
@@ -96,7 +96,7 @@ impl Shipment {
             Some(None) => {
                 settled.accepted += record.lines();
                 settled.accepted_records += 1;
-                settled.accepted_bytes += record.data.len();
+                settled.accepted_bytes += record.size();
                 false
             }
             Some(Some(failure)) => {

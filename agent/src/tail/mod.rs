@@ -176,6 +176,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         match file.read(&mut self.buffer, &mut self.lines, now) {
             Ok(Outcome::Idle) => false,
             Ok(Outcome::Read { grown }) => {
+                self.counters.live.read_errors.set(0);
                 if grown {
                     self.announce(id); // before the lines, so that no saved position is without its fingerprint
                 }
@@ -321,6 +322,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn trouble(&mut self, name: &str, error: &std::io::Error, now: Instant) {
+        self.counters.live.read_errors.add(1);
         if let Some(suppressed) = self.troubles.allow(now) {
             let path = self.directory.path(name);
             warn!(flow = self.settings.id, path = %path.display(), %error, suppressed, "cannot read; trying again");

@@ -13,7 +13,10 @@ use std::{
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 use tokio::{
     runtime::Handle,
-    sync::{Notify, mpsc},
+    sync::{
+        Notify,
+        mpsc::{self, error::TrySendError},
+    },
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,6 +26,7 @@ use super::{Tailer, pace::Pace};
 use crate::{
     checkpoint::state::FlowState,
     counters::Counters,
+    observe::Beat,
     record::FromTailer,
     settings::{FilePattern, FlowSettings},
 };
@@ -44,16 +48,34 @@ pub(crate) fn spawn(
     let runtime = Handle::current();
     thread::Builder::new().name("tailer".to_owned()).spawn(move || {
         let mut waiter = Waiter::new(&settings, runtime, stop.clone());
-        let sink = |news| to_shipper.blocking_send(news).is_ok();
+        let live = counters.clone();
+        let sink = |news| send(&to_shipper, news, &live.live.tailer);
         let mut tailer = Tailer::new(settings, state.as_ref(), counters, Instant::now(), sink);
         let mut hinted = false;
         while !stop.is_cancelled() && !tailer.is_closed() {
-            if !tailer.round(Instant::now(), hinted) {
+            let now = Instant::now();
+            live.live.tailer.busy(now);
+            if !tailer.round(now, hinted) {
+                live.live.tailer.waiting(Instant::now());
                 hinted = waiter.wait();
             }
         }
         tailer.finish(Instant::now());
     })
+}
+
+/// Hands news on; waits for a place when there is none. Returns false when nobody wants more.
+fn send(to_shipper: &mpsc::Sender<FromTailer>, news: FromTailer, beat: &Beat) -> bool {
+    match to_shipper.try_send(news) {
+        Ok(()) => true,
+        Err(TrySendError::Closed(_)) => false,
+        Err(TrySendError::Full(news)) => {
+            beat.waiting(Instant::now());
+            let is_sent = to_shipper.blocking_send(news).is_ok();
+            beat.busy(Instant::now());
+            is_sent
+        }
+    }
 }
 
 /// Waits for a change, the next poll, or the stop signal.
