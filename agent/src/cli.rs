@@ -45,11 +45,11 @@ pub(crate) enum Command {
     /// Say what a log costs as single records, aggregated, compressed and joined
     Cost(crate::cost::Arguments),
     /// Ask the running agent how each flow and file is doing
-    Status(status_command::Options),
+    Status(status_command::StatusOptions),
     /// Print a sample of the records in flight
-    Tap(tap_command::Options),
+    Tap(tap_command::TapOptions),
     /// Pack what a support case needs, without secrets
-    SupportBundle(bundle::Options),
+    SupportBundle(bundle::BundleOptions),
 }
 
 /// Flags of `check`.
@@ -96,4 +96,16 @@ impl Options {
 /// Parses the command line. `--help`, `--version` and mistakes end here with clap's own exit codes.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Arguments {
     Arguments::parse_from(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_of_all_commands_fit_together() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -17,7 +17,7 @@ use crate::{cli, settings::Settings};
   1  something is wrong: no agent runs, or a flow is misconfigured, its destination does not answer, or its checkpoint
      cannot be saved; the reasons are on stderr
   2  wrong usage or settings")]
-pub(crate) struct Options {
+pub(crate) struct StatusOptions {
     #[command(flatten)]
     settings: cli::Options,
     /// Print JSON: what /status serves, or the checkpoints with "running": false
@@ -38,7 +38,7 @@ pub(super) enum Place {
 ///
 /// # Errors
 /// When something is wrong with the agent; the text says what.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &StatusOptions) -> Result<(), Failure> {
     let settings = options.settings.settings()?;
     let Place::At(address, _) = place(&settings)? else {
         print_saved(&settings, options.json);

@@ -25,7 +25,7 @@ Examples:
   agent tap                                       ten records a second of all flows, until Ctrl-C
   agent tap --count 5                             the next five
   agent tap --flow kinesis:s:/var/log/app.log --rate 100 | jq -r .data")]
-pub(crate) struct Options {
+pub(crate) struct TapOptions {
     #[command(flatten)]
     settings: cli::Options,
     /// Only the flow with this id, as `agent status` prints it
@@ -43,7 +43,7 @@ pub(crate) struct Options {
 ///
 /// # Errors
 /// When no agent can be asked.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &TapOptions) -> Result<(), Failure> {
     let settings = options.settings.settings()?;
     if let Some(Found::Unreadable(path)) = running(&settings.state_directory) {
         return Err(Failure::Run(status_command::unreadable(&path))); // the token is in it

@@ -34,7 +34,7 @@ of the service, and names, sizes and modes of the files in the watched folders. 
 name one, AWS key ids, passwords in URLs. No line of a watched log is in it. Have a look before you send it:
 tar -tzf FILE."
 )]
-pub(crate) struct Options {
+pub(crate) struct BundleOptions {
     #[command(flatten)]
     settings: cli::Options,
     /// Where to write the archive; by default weir-agent-support-<host>-<time>.tar.gz in this folder
@@ -49,7 +49,7 @@ type Parts = Vec<(String, String)>;
 ///
 /// # Errors
 /// When the archive cannot be written.
-pub(crate) fn command(options: &Options) -> Result<(), Failure> {
+pub(crate) fn command(options: &BundleOptions) -> Result<(), Failure> {
     let name = || {
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         PathBuf::from(format!("weir-agent-support-{}-{time}.tar.gz", host::name()))
