@@ -6,5 +6,6 @@ mod bundle;
 mod cbor;
 mod cloudwatch;
 mod commands;
+mod dashboards;
 mod listener;
 mod rig;
