@@ -13,6 +13,16 @@ pub(crate) fn describe(settings: &Settings) -> String {
     let state = settings.state_directory.display();
     // Writing to a String cannot fail.
     let _ = writeln!(out, "state in {state}");
+    let _ = match settings.observe.listen {
+        Some(address) => writeln!(out, "status and metrics on http://{address}"),
+        None => writeln!(out, "no listener for status and metrics"),
+    };
+    let _ = match &settings.observe.cloudwatch {
+        Some(cloudwatch) => {
+            writeln!(out, "metrics for CloudWatch in namespace {} every {:?}", cloudwatch.namespace, cloudwatch.period)
+        }
+        None => writeln!(out, "no metrics for CloudWatch"),
+    };
     out
 }
 

@@ -7,7 +7,7 @@ use tests::{
     wait,
 };
 
-use crate::rig::{DEADLINE, Rig};
+use crate::rig::{DEADLINE, Rig, flow};
 
 #[tokio::test]
 async fn status_shows_the_flow_and_its_files_and_is_fine() {
@@ -52,6 +52,11 @@ async fn without_an_agent_status_compares_the_checkpoints_with_the_files() {
     rig.write("one\ntwo\n");
     let agent = rig.start().await;
     rig.wait_for_number("records_sent_total", 2).await;
+    let is_saved = |text: &str| {
+        let flow = flow(text);
+        flow["checkpoint_saved_unix_ms"].as_u64() >= flow["last_accepted_unix_ms"].as_u64()
+    };
+    rig.wait_for("/status", |_, text| is_saved(text)).await;
     agent.kill().await.unwrap(); // its status.json stays
     rig.write("three\n");
     let status = rig.run(&["status", "--json"]).await;
