@@ -12,8 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::{digest, hmac};
-use aws_smithy_types::base64;
-use memchr::{memchr, memmem};
+use memchr::{memchr_iter, memmem};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::tls;
@@ -72,11 +71,16 @@ impl Floor {
     fn send(&mut self, lines: &[u8]) -> Result<()> {
         self.body.clear();
         self.body.extend_from_slice(br#"{"StreamName":"web-access-log","Records":["#);
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let mut from = 0;
+        for newline in memchr_iter(b'\n', lines) {
+            let line = &lines[from..=newline];
+            from = newline + 1;
             self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             self.body.extend_from_slice(br#"{"Data":""#);
-            self.body.extend_from_slice(base64::encode(line).as_bytes());
-            write!(self.body, r#"","PartitionKey":"{}"}},"#, self.random >> 32)?;
+            push_base64(line, &mut self.body);
+            self.body.extend_from_slice(br#"","PartitionKey":""#);
+            self.body.extend((0..16).map(|digit| b"0123456789abcdef"[(self.random >> (4 * digit)) as usize & 15]));
+            self.body.extend_from_slice(br#""},"#);
         }
         self.body.pop();
         self.body.extend_from_slice(b"]}");
@@ -86,13 +90,42 @@ impl Floor {
     }
 }
 
+/// The two letters of every 12 bits.
+static PAIRS: [[u8; 2]; 4096] = {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut pairs = [[0; 2]; 4096];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [ALPHABET[bits >> 6], ALPHABET[bits & 63]];
+        bits += 1;
+    }
+    pairs
+};
+
+/// Appends `data` in base64, six bytes at a time; its own, so that the agent's is measured against something else.
+fn push_base64(data: &[u8], out: &mut Vec<u8>) {
+    let pair = |bits: u64, shift: u32| PAIRS[(bits >> shift) as usize & 4095];
+    let mut rest = data;
+    while let Some(word) = rest.first_chunk::<8>() {
+        let bits = u64::from_be_bytes(*word) >> 16;
+        let [[a, b], [c, d], [e, f], [g, h]] = [36, 24, 12, 0].map(|shift| pair(bits, shift));
+        out.extend_from_slice(&[a, b, c, d, e, f, g, h]);
+        rest = &rest[6..];
+    }
+    for three in rest.chunks(3) {
+        let byte = |at: usize| u64::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let mut letters = [pair(bits, 12), pair(bits, 0)].concat();
+        letters[three.len() + 1..].fill(b'=');
+        out.extend_from_slice(&letters);
+    }
+}
+
 /// The bytes of the first complete lines, as many as one request takes, and how many lines they are.
 fn first_lines(bytes: &[u8]) -> (usize, usize) {
     let (mut end, mut records) = (0, 0);
-    while records < RECORDS
-        && let Some(newline) = memchr(b'\n', &bytes[end..])
-    {
-        end += newline + 1;
+    for newline in memchr_iter(b'\n', bytes).take(RECORDS) {
+        end = newline + 1;
         records += 1;
     }
     (end, records)
