@@ -177,6 +177,8 @@ pub(crate) struct FileFacts {
     pub(crate) rotated: bool,
     /// Set when the content lives on in a copy that ends here; no position behind it may be saved.
     pub(crate) copied_to: Option<u64>,
+    /// Since when it is gone, in seconds since the Unix epoch. It was read to its end, and is only remembered.
+    pub(crate) gone: Option<u64>,
 }
 
 /// A file's place in the file system.

@@ -140,7 +140,12 @@ impl Positions {
 
     /// The state as it is.
     pub(crate) fn state(&self) -> FlowState {
-        FlowState { version: VERSION, flow: self.flow.clone(), files: self.files.values().map(Tracked::state).collect() }
+        FlowState {
+            version: VERSION,
+            flow: self.flow.clone(),
+            files: self.files.values().map(Tracked::state).collect(),
+            saved_at: None,
+        }
     }
 
     /// Whether there is a state that may be saved.
@@ -197,6 +202,7 @@ impl Tracked {
             fingerprint: self.facts.fingerprint,
             offset: self.facts.copied_to.map_or(safe, |end| safe.min(end)),
             rotated: self.facts.rotated,
+            gone: self.facts.gone.filter(|_| safe >= self.received), // until then there is more to read
         }
     }
 }
@@ -210,7 +216,14 @@ mod tests {
 
     fn facts(name: &str) -> FileFacts {
         let node = Node { device: 1, inode: 2 };
-        FileFacts { name: name.to_owned(), node, fingerprint: Fingerprint::default(), rotated: false, copied_to: None }
+        FileFacts {
+            name: name.to_owned(),
+            node,
+            fingerprint: Fingerprint::default(),
+            rotated: false,
+            copied_to: None,
+            gone: None,
+        }
     }
 
     fn record(file: u32, end: u64) -> Record {

@@ -61,7 +61,11 @@ impl Recent {
 /// The newest state that follows a checkpoint with this content; none when there is none.
 pub(super) fn load(checkpoint: &Path, content: &[u8]) -> Option<FlowState> {
     let base = md5(content);
-    let states = paths(checkpoint).into_iter().filter_map(|path| parse(&fs::read_to_string(path).ok()?, &base));
+    let states = paths(checkpoint).into_iter().filter_map(|path| {
+        let (number, state) = parse(&fs::read_to_string(&path).ok()?, &base)?;
+        let saved_at = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+        Some((number, FlowState { saved_at, ..state }))
+    });
     states.max_by_key(|(number, _)| *number).map(|(_, state)| state)
 }
 
@@ -95,19 +99,24 @@ mod tests {
 
     fn state(path: &str, offset: u64) -> FlowState {
         let fingerprint = Fingerprint::of(b"first line\n");
-        let file = FileState { path: path.to_owned(), device: 1, inode: 2, fingerprint, offset, rotated: false };
-        FlowState { version: VERSION, flow: "f".to_owned(), files: vec![file] }
+        let file = FileState { path: path.to_owned(), device: 1, inode: 2, fingerprint, offset, rotated: false, gone: None };
+        FlowState { version: VERSION, flow: "f".to_owned(), files: vec![file], saved_at: None }
+    }
+
+    /// What is loaded, but for when it was saved.
+    fn loaded(checkpoint: &Path, content: &[u8]) -> Option<FlowState> {
+        load(checkpoint, content).map(|state| FlowState { saved_at: None, ..state })
     }
 
     #[test]
     fn the_newest_state_is_loaded_even_when_it_is_shorter() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.json");
-        assert_eq!(load(&path, b"c"), None);
+        assert_eq!(loaded(&path, b"c"), None);
         let mut recent = Recent::begin(&path, b"c").unwrap();
         for (name, offset) in [("a long name", 1), ("a long name", 2), ("b", 3), ("b", 4), ("b", 5)] {
             recent.save(&state(name, offset)).unwrap();
-            assert_eq!(load(&path, b"c"), Some(state(name, offset)));
+            assert_eq!(loaded(&path, b"c"), Some(state(name, offset)));
         }
     }
 
@@ -117,9 +126,9 @@ mod tests {
         let path = folder.path().join("f.json");
         let mut recent = Recent::begin(&path, b"first").unwrap();
         recent.save(&state("a", 1)).unwrap();
-        assert_eq!(load(&path, b"second"), None);
+        assert_eq!(loaded(&path, b"second"), None);
         Recent::begin(&path, b"second").unwrap().save(&state("a", 2)).unwrap();
-        assert_eq!(load(&path, b"second"), Some(state("a", 2)));
+        assert_eq!(loaded(&path, b"second"), Some(state("a", 2)));
     }
 
     #[test]
@@ -137,7 +146,7 @@ mod tests {
             // What was there before shows behind the cut.
             let torn: Vec<u8> = whole[..length].iter().chain(older.get(length..).unwrap_or_default()).copied().collect();
             fs::write(newest, torn).unwrap();
-            assert_eq!(load(&path, b"c"), Some(state("a", 11)), "cut at {length}");
+            assert_eq!(loaded(&path, b"c"), Some(state("a", 11)), "cut at {length}");
         }
     }
 }

@@ -9,6 +9,8 @@
 //! It lists every file of the flow that exists or still has unsent lines. A file that is not in it is new and is
 //! read from its start; so the checkpoint of a flow is written when the flow first starts, before anything is sent.
 
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::Fingerprint;
@@ -26,13 +28,16 @@ pub(crate) struct FlowState {
     pub(crate) flow: String,
     /// In the order they became known.
     pub(crate) files: Vec<FileState>,
+    /// When it was saved, as the file system says; not part of the text.
+    #[serde(skip)]
+    pub(crate) saved_at: Option<SystemTime>,
 }
 
 /// One known file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileState {
-    /// Name in the flow's directory when it was last seen.
+    /// Name below the flow's base directory when it was last seen; absolute in a directory for rotated files.
     pub(crate) path: String,
     /// `st_dev`.
     pub(crate) device: u64,
@@ -44,4 +49,8 @@ pub(crate) struct FileState {
     pub(crate) offset: u64,
     /// Whether it was moved away from its live name.
     pub(crate) rotated: bool,
+    /// Set when the file is gone and was sent to its end: since when, in seconds since the Unix epoch. Kept for
+    /// `checkpointTimeToLiveDays`, so that a file which returns is not sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gone: Option<u64>,
 }

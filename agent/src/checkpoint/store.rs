@@ -130,6 +130,7 @@ impl Store {
         };
         let corrupt = |reason| CheckpointError::Corrupt { path: self.path.clone(), reason };
         let mut state: FlowState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
+        state.saved_at = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok();
         if let Some(newer) = recent::load(&self.path, &text) {
             state = newer;
         }
@@ -176,8 +177,23 @@ mod tests {
 
     fn state(flow: &str) -> FlowState {
         let fingerprint = Fingerprint::of(b"first line\n");
-        let file = FileState { path: "a.log".to_owned(), device: 1, inode: u64::MAX, fingerprint, offset: 42, rotated: true };
-        FlowState { version: VERSION, flow: flow.to_owned(), files: vec![file] }
+        let file = FileState {
+            path: "a.log".to_owned(),
+            device: 1,
+            inode: u64::MAX,
+            fingerprint,
+            offset: 42,
+            rotated: true,
+            gone: None,
+        };
+        FlowState { version: VERSION, flow: flow.to_owned(), files: vec![file], saved_at: None }
+    }
+
+    /// What is loaded, but for when it was saved.
+    fn loaded(store: &Store) -> FlowState {
+        let loaded = store.load().unwrap().unwrap();
+        assert!(loaded.saved_at.is_some());
+        FlowState { saved_at: None, ..loaded }
     }
 
     #[test]
@@ -186,11 +202,11 @@ mod tests {
         let store = StateDirectory::open(folder.path()).unwrap().store("kinesis:s:/l/a*");
         assert_eq!(store.load().unwrap(), None);
         let mut recent = store.save(&state("kinesis:s:/l/a*")).unwrap();
-        assert_eq!(store.load().unwrap(), Some(state("kinesis:s:/l/a*")));
+        assert_eq!(loaded(&store), state("kinesis:s:/l/a*"));
         let mut newer = state("kinesis:s:/l/a*");
         newer.files[0].offset += 1;
         recent.save(&newer).unwrap();
-        assert_eq!(store.load().unwrap(), Some(newer));
+        assert_eq!(loaded(&store), newer);
     }
 
     #[test]

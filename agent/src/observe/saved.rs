@@ -96,7 +96,7 @@ mod tests {
         let metadata = fs::metadata(path).unwrap();
         let (device, inode, fingerprint) = (metadata.dev(), metadata.ino(), Fingerprint::default());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        FileState { path: name, device, inode, fingerprint, offset, rotated: false }
+        FileState { path: name, device, inode, fingerprint, offset, rotated: false, gone: None }
     }
 
     #[test]

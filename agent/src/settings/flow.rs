@@ -8,6 +8,7 @@ use super::{
     pattern::FilePattern,
     problem::Fields,
     records::{self, RecordSettings},
+    tracking::Tracking,
 };
 use crate::transform::Transform;
 
@@ -34,6 +35,8 @@ pub struct FlowSettings {
     pub id: String,
     /// The files.
     pub files: FilePattern,
+    /// How they are found and remembered.
+    pub tracking: Tracking,
     /// Where the records go.
     pub target: Target,
     /// How records spread over the shards.
@@ -133,6 +136,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     Some(FlowSettings {
         id,
         files,
+        tracking: Tracking::default(), // read where the keys at the top of the file are at hand
         target,
         partition_key,
         initial_position,

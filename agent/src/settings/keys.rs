@@ -17,6 +17,7 @@ use Use::{Read, WithoutEffect};
 pub(super) const AGENT: &[(&str, Use)] = &[
     ("flows", Read),
     ("stateDirectory", Read),
+    ("followLinks", Read),
     ("cloudwatch.emitMetrics", Read),
     ("kinesis.endpoint", Read),
     ("kinesis.region", Read),
@@ -26,8 +27,8 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("shutdownTimeoutMillis", Read),
     ("firehose.endpoint", Read),
     ("firehose.region", Read),
-    ("checkpointFile", WithoutEffect),
-    ("checkpointTimeToLiveDays", WithoutEffect),
+    ("checkpointFile", Read),
+    ("checkpointTimeToLiveDays", Read),
     ("checkpoints.queryTimeoutSeconds", WithoutEffect),
     ("checkpoints.connectionTimeoutSeconds", WithoutEffect),
     ("sts.endpoint", Read),
@@ -71,6 +72,8 @@ pub(super) const AGENT: &[(&str, Use)] = &[
 /// Keys of one flow. Source as above.
 pub(super) const FLOW: &[(&str, Use)] = &[
     ("filePattern", Read),
+    ("followLinks", Read),
+    ("rotatedDirectories", Read),
     ("kinesisStream", Read),
     ("deliveryStream", Read),
     ("region", Read),

@@ -13,6 +13,7 @@ mod pattern;
 mod privacy;
 mod problem;
 mod records;
+mod tracking;
 
 use std::{
     collections::HashSet,
@@ -26,7 +27,6 @@ use json_comments::{CommentSettings, StripComments};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-pub(crate) use self::records::{FramingSettings, OnOversized, RecordSettings};
 pub use self::{
     aws::{AwsAccess, CredentialsSource, Keys, Role},
     destination::{Arn, Kind, Target},
@@ -34,8 +34,13 @@ pub use self::{
     observe::{CloudWatchSettings, ObserveSettings},
     pattern::FilePattern,
     problem::{Problem, SettingsError},
+    tracking::{FollowLinks, Tracking},
 };
 use self::{flow::DAY_MILLIS, problem::Fields};
+pub(crate) use self::{
+    pattern::Places,
+    records::{FramingSettings, OnOversized, RecordSettings},
+};
 
 /// Where the state is kept unless the file or a flag says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/aws-kinesis-agent";
@@ -47,6 +52,8 @@ pub struct Settings {
     pub flows: Vec<FlowSettings>,
     /// Checkpoints, the lock and the dead letters live here.
     pub state_directory: PathBuf,
+    /// The checkpoint database of the Java agent, to be imported; none unless `checkpointFile` names one.
+    pub java_checkpoints: Option<PathBuf>,
     /// Where Kinesis is.
     pub kinesis: AwsSettings,
     /// Where the other services are, and as whom the agent speaks to them.
@@ -106,10 +113,12 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, serde_json::E
 
 fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Settings {
     let mut fields = Fields::new(object, String::new(), problems);
+    tracking::check_agent(&mut fields);
     let kinesis = aws::service(&mut fields, "kinesis");
     Settings {
         flows: Vec::new(),
         state_directory: fields.text("stateDirectory").unwrap_or(DEFAULT_STATE_DIRECTORY.to_owned()).into(),
+        java_checkpoints: fields.text("checkpointFile").filter(|text| !text.is_empty()).map(PathBuf::from),
         observe: observe::read(&mut fields, &kinesis),
         kinesis,
         aws: aws::read(&mut fields),
@@ -138,11 +147,12 @@ fn read_flows(object: &Map<String, Value>, settings: &mut Settings, problems: &m
         settings.warnings.extend(keys::warnings(flow, &place, keys::FLOW));
         settings.warnings.extend(options::warnings(flow, &place));
         settings.warnings.extend(records::warnings(flow, &place));
-        let Some(read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
+        let Some(mut read) = flow::read(&mut Fields::new(flow, place.clone(), problems)) else { continue };
         if read.batch.max_age < flow::JAVA_MIN_AGE {
             let warning = "maxBufferAgeMillis is below 1000: right for this agent, but the Java agent does not start with it";
             settings.warnings.push(format!("{place}{warning}"));
         }
+        read.tracking = tracking::read(&mut Fields::new(flow, place.clone(), problems), object, read.files.directory());
         if !ids.insert(read.id.clone()) {
             let remedy = format!("Duplicate flow: {}", read.id);
             problems.push(Problem { key: format!("flows[{index}]"), value: Some("there twice".to_owned()), remedy });

@@ -23,8 +23,14 @@ struct Outcome {
 /// A tailer's news about one file with `count` lines of nine bytes.
 fn news(count: u64) -> Vec<FromTailer> {
     let node = Node { device: 1, inode: 2 };
-    let facts =
-        FileFacts { name: "a.log".to_owned(), node, fingerprint: Fingerprint::default(), rotated: false, copied_to: None };
+    let facts = FileFacts {
+        name: "a.log".to_owned(),
+        node,
+        fingerprint: Fingerprint::default(),
+        rotated: false,
+        copied_to: None,
+        gone: None,
+    };
     let record = |line| Record {
         data: line_bytes(line),
         key: PartitionKey::Random(line as u32),
@@ -276,8 +282,14 @@ async fn ship_packed(server: &FakeKinesis, more: &str, count: u64) -> (Outcome, 
     let shipping = tokio::spawn(shipper.run(incoming, CancellationToken::new(), Duration::from_secs(5)));
     for (id, name) in [(0, "a.log"), (1, "b.log")] {
         let node = Node { device: 1, inode: id.into() };
-        let facts =
-            FileFacts { name: name.to_owned(), node, fingerprint: Fingerprint::default(), rotated: false, copied_to: None };
+        let facts = FileFacts {
+            name: name.to_owned(),
+            node,
+            fingerprint: Fingerprint::default(),
+            rotated: false,
+            copied_to: None,
+            gone: None,
+        };
         sender.send(FromTailer::File { id: FileId(id), facts, position: 0 }).await.unwrap();
     }
     sender.send(FromTailer::Baseline).await.unwrap();

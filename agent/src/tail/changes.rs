@@ -1,17 +1,25 @@
 //! Carries out what discovery decided: opens, renames, continues and forgets files.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use memchr::memrchr;
 use tracing::{debug, info};
 
 use super::{
-    IDLE_HANDLES, Tailer,
-    directory::{Look, read_full},
-    discovery::{self, Decision, Seen},
-    file::READ_BYTES,
-    names,
+    IDLE_HANDLES, MAX_REMEMBERED, Tailer,
+    directory::{Interest, Look, Snapshot, node_of, read_full},
+    discovery::{self, Decision, Known, Seen},
+    file::{READ_BYTES, TailedFile},
+    names::{self, Kin},
+    packed::Packed,
 };
 use crate::{
     record::{FileFacts, FileId, Fingerprint, FromTailer, Node},
@@ -32,29 +40,59 @@ pub(super) struct VerifiedCopy {
 }
 
 impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
-    /// Looks at the directory and acts on it.
+    /// Looks at the directories and acts on it.
     pub(super) fn look(&mut self, now: Instant) {
         if self.last_look.is_none() {
             // What an earlier run left; the shipper must hear of it before any line.
             let ids: Vec<FileId> = self.files.keys().copied().collect();
             ids.into_iter().for_each(|id| self.announce(id));
         }
-        self.last_look = Some(now);
+        let is_full = self.is_full_look_due(now);
+        let is_first = self.last_look.replace(now).is_none();
+        if is_full {
+            self.last_full_look = Some(now);
+        }
         self.must_look = false;
         self.hinted = false;
-        match self.directory.look(now) {
-            Look::Files(seen) if self.has_baseline => self.apply(&seen, now),
-            Look::Files(seen) => self.take_baseline(&seen, now),
+        let (files, by_node) = (&self.files, self.by_node());
+        match self.directory.look(is_full, |name, node, size| interest(files, &by_node, name, node, size)) {
+            Look::Files(mut found) => {
+                self.tell_unreadable(&mut found, now);
+                match self.has_baseline {
+                    true => self.apply(found, is_first, now),
+                    false => self.take_baseline(&found.seen, now),
+                }
+            }
             Look::NoDirectory if self.has_baseline => self.keep_only_open(now),
             Look::NoDirectory => self.take_baseline(&[], now),
-            Look::Unreadable => {}
+            Look::Unreadable(error) => {
+                let base = self.settings.files.directory().to_owned();
+                self.trouble_at(&base, &error, now);
+            }
+        }
+    }
+
+    fn by_node(&self) -> HashMap<Node, FileId> {
+        // One that is gone and only remembered must not hide another with the inode.
+        let remembered = self.files.values().filter(|file| file.facts.gone.is_some());
+        let there = self.files.values().filter(|file| file.facts.gone.is_none());
+        remembered.chain(there).map(|file| (file.facts.node, file.id)).collect()
+    }
+
+    fn tell_unreadable(&mut self, found: &mut Snapshot, now: Instant) {
+        for (path, error) in found.unreadable.drain(..) {
+            self.trouble_at(&path, &error, now);
+        }
+        for (directory, error) in &found.blind {
+            self.trouble(directory, error, now);
         }
     }
 
     /// The first look ever: `initialPosition` applies to the files that are there now, and never again.
     fn take_baseline(&mut self, seen: &[Seen], now: Instant) {
+        let names: HashSet<&str> = seen.iter().map(|file| file.name.as_str()).collect();
         for file in seen {
-            let rotated = self.is_rotated(&file.name, seen);
+            let rotated = self.is_rotated(&file.name, &names);
             let is_wanted = self.settings.files.matches(&file.name);
             let position = match self.settings.initial_position {
                 InitialPosition::StartOfFile if is_wanted => 0,
@@ -70,35 +108,122 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         self.note_behind(seen);
     }
 
-    fn apply(&mut self, seen: &[Seen], now: Instant) {
-        let known: Vec<_> = self.files.values().map(super::file::TailedFile::known).collect();
+    fn apply(&mut self, found: Snapshot, is_first: bool, now: Instant) {
+        self.forget_reused(&found.seen);
+        self.note_behind(&found.seen);
+        let (seen, known) = self.changed(found.seen, &found.blind);
+        let names: HashSet<&str> = seen.iter().map(|file| file.name.as_str()).collect();
         // By inode and content: a deleted copy's inode may be another file's by now.
+        let by_node: HashMap<Node, &Seen> = seen.iter().map(|file| (file.node, file)).collect();
         let begins_with = |file: &Seen, head: &[u8]| file.head.as_ref().is_some_and(|own| own.starts_with(head));
-        let is_there = |node, copy: &VerifiedCopy| seen.iter().any(|file| file.node == node && begins_with(file, &copy.head));
-        self.copies.retain(|node, copy| is_there(*node, copy));
-        for decision in discovery::decide(seen, &known) {
+        self.copies.retain(|node, copy| by_node.get(node).is_some_and(|file| begins_with(file, &copy.head)));
+        for decision in discovery::decide(&seen, &known) {
             match decision {
-                Decision::Same { id, seen: at } => self.keep(id, &seen[at], seen, now),
-                Decision::Gone { id } => self.mark_gone(id, now),
+                Decision::Same { id, seen: at } => self.keep(id, &seen[at], &names, now),
+                Decision::Gone { id } => self.mark_gone(id, &found.packed, now),
+                Decision::Ended { id } if self.unpack(id, &found.packed, now) => {}
                 Decision::Ended { id } => self.end(id),
                 Decision::Continue { id, seen: at } => self.move_to(id, &seen[at], now),
-                Decision::Copy { of, seen: at } => self.compare(of, &seen[at], seen, now),
-                Decision::New { seen: at } => self.begin(&seen[at], seen, now),
+                Decision::Copy { of, seen: at } => self.compare(of, &seen[at], &names, now),
+                Decision::New { seen: at } if is_first && self.is_old_archive(&seen[at]) => self.pass_over(&seen[at], now),
+                Decision::New { seen: at } => self.begin(&seen[at], &names, now),
             }
         }
-        self.note_behind(seen);
+        self.let_go_of_remembered();
+    }
+
+    /// The files that need a decision: those of every log of which any file changed, came or went.
+    fn changed(&mut self, mut seen: Vec<Seen>, blind: &[(String, io::Error)]) -> (Vec<Seen>, Vec<Known>) {
+        let by_node = self.by_node();
+        let unchanged: HashSet<FileId> =
+            seen.iter().filter(|file| file.is_unchanged).filter_map(|file| by_node.get(&file.node).copied()).collect();
+        let is_blind =
+            |name: &str| blind.iter().any(|(directory, _)| directory.is_empty() || name.starts_with(directory.as_str()));
+        let mut active: HashSet<String> = HashSet::new();
+        active.extend(seen.iter().filter(|file| !file.is_unchanged).map(|file| base_of(&file.name)));
+        let there = self.files.values().filter(|file| file.facts.gone.is_none());
+        // One that is only drained any more changes nothing as long as nothing else does.
+        let moved = there.filter(|file| !unchanged.contains(&file.id) && !(file.gone_since.is_some() && file.is_open()));
+        active.extend(moved.map(|file| base_of(&file.facts.name)));
+        if active.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let nodes: HashSet<Node> = seen.iter().filter(|file| !file.is_unchanged).map(|file| file.node).collect();
+        let is_active =
+            |file: &&super::file::TailedFile| nodes.contains(&file.facts.node) || active.contains(&base_of(&file.facts.name));
+        let wanted: Vec<Known> = self.files.values().filter(is_active).map(super::file::TailedFile::known).collect();
+        let seen_nodes: HashSet<Node> = seen.iter().map(|file| file.node).collect();
+        let known: Vec<Known> =
+            wanted.into_iter().filter(|file| seen_nodes.contains(&file.node) || !is_blind(&file.name)).collect();
+        let known_nodes: HashSet<Node> = known.iter().map(|file| file.node).collect();
+        seen.retain(|file| known_nodes.contains(&file.node) || active.contains(&base_of(&file.name)));
+        seen.iter_mut().for_each(|file| self.directory.load(file));
+        (seen, known)
+    }
+
+    /// Forgets a file that is gone when its inode is another file's, as far as that can be told.
+    fn forget_reused(&mut self, seen: &[Seen]) {
+        let remembered: HashMap<Node, (FileId, u64)> =
+            self.files.values().filter_map(|file| Some((file.facts.node, (file.id, file.facts.gone?)))).collect();
+        if remembered.is_empty() {
+            return;
+        }
+        for file in seen {
+            let Some(&(id, gone)) = remembered.get(&file.node) else { continue };
+            let born =
+                fs::metadata(self.directory.path(&file.name)).and_then(|metadata| metadata.created()).ok().map(unix_seconds);
+            let is_full = self.files.get(&id).is_some_and(|known| known.facts.fingerprint.length >= Fingerprint::FULL as u64);
+            if born.map_or(!is_full, |born| born > gone) {
+                self.drop_file(id);
+            }
+        }
+    }
+
+    /// Lets go of files that have been gone for longer than they are to be remembered, and of the oldest of too many.
+    fn let_go_of_remembered(&mut self) {
+        let now = unix_seconds(SystemTime::now());
+        let mut gone: Vec<(u64, FileId)> = self.files.values().filter_map(|file| Some((file.facts.gone?, file.id))).collect();
+        gone.sort_unstable();
+        let surplus = gone.len().saturating_sub(MAX_REMEMBERED);
+        let remember = self.settings.tracking.remember.as_secs();
+        for (_, id) in gone
+            .into_iter()
+            .enumerate()
+            .filter(|(at, (since, _))| *at < surplus || now.saturating_sub(*since) > remember)
+            .map(|(_, gone)| gone)
+        {
+            self.drop_file(id);
+        }
+    }
+
+    fn drop_file(&mut self, id: FileId) {
+        self.files.remove(&id);
+        self.is_closed |= !(self.sink)(FromTailer::Done(id));
+    }
+
+    /// Whether a file in a directory for rotated files was there before this flow's state was saved last: then it was
+    /// sent under its earlier name, or is older than the flow.
+    fn is_old_archive(&self, file: &Seen) -> bool {
+        let modified = || fs::metadata(self.directory.path(&file.name)).and_then(|metadata| metadata.modified()).ok();
+        file.name.starts_with('/') && self.saved_at.is_none_or(|saved| modified().is_none_or(|modified| modified <= saved))
+    }
+
+    /// Takes a file for one that was sent.
+    fn pass_over(&mut self, file: &Seen, now: Instant) {
+        self.adopt(file, file.size, true, now);
     }
 
     /// Without its directory nothing can be said about a file, except that an open one has no name any more.
     fn keep_only_open(&mut self, now: Instant) {
         let open: Vec<FileId> = self.files.values().filter(|file| file.is_open()).map(|file| file.id).collect();
-        open.into_iter().for_each(|id| self.mark_gone(id, now));
+        open.into_iter().for_each(|id| self.mark_gone(id, &[], now));
     }
 
-    fn keep(&mut self, id: FileId, at: &Seen, all: &[Seen], now: Instant) {
+    fn keep(&mut self, id: FileId, at: &Seen, all: &HashSet<&str>, now: Instant) {
         let is_rotated = self.is_rotated(&at.name, all);
         let Some(file) = self.files.get_mut(&id) else { return };
         file.gone_since = None;
+        let is_back = file.facts.gone.take().is_some();
         let is_renamed = file.facts.name != at.name;
         let rotated = match is_renamed {
             true => is_rotated || !names::bases(&at.name).is_empty(),
@@ -107,17 +232,60 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         if is_renamed {
             info!(flow = self.settings.id, from = file.facts.name, to = at.name, "renamed, reading on");
         }
-        if is_renamed || file.facts.node != at.node || file.facts.rotated != rotated {
+        if is_back || is_renamed || file.facts.node != at.node || file.facts.rotated != rotated {
             file.facts = FileFacts { name: at.name.clone(), node: at.node, rotated, ..file.facts.clone() };
             self.announce(id);
         }
         self.open_if_needed(id, at, now);
     }
 
-    fn mark_gone(&mut self, id: FileId, now: Instant) {
-        if let Some(file) = self.files.get_mut(&id) {
-            file.gone_since.get_or_insert(now);
+    fn mark_gone(&mut self, id: FileId, packed: &[String], now: Instant) {
+        let Some(file) = self.files.get_mut(&id).filter(|file| file.facts.gone.is_none()) else { return };
+        file.gone_since.get_or_insert(now);
+        let is_open = file.is_open();
+        self.gone.insert(id);
+        if !is_open {
+            self.unpack(id, packed, now);
         }
+    }
+
+    /// Looks for a compressed rotation of a file whose content is nowhere else, and reads on in it.
+    fn unpack(&mut self, id: FileId, packed: &[String], now: Instant) -> bool {
+        let Some(file) = self.files.get(&id) else { return false };
+        let (known, fingerprint) = (file.facts.name.clone(), file.facts.fingerprint);
+        let is_related =
+            |name: &&String| names::unpacked(name).is_some_and(|plain| plain == known || names::is_more_rotated(plain, &known));
+        let candidates: Vec<String> = packed.iter().filter(is_related).cloned().collect();
+        for name in candidates {
+            match open_packed(&self.directory.path(&name), fingerprint) {
+                Ok(Some((packed, node))) => {
+                    self.read_on_packed(id, &name, node, packed, now);
+                    return true;
+                }
+                Ok(None) => {}
+                Err(error) => self.trouble(&name, &error, now),
+            }
+        }
+        false
+    }
+
+    fn read_on_packed(&mut self, id: FileId, name: &str, node: Node, packed: Packed, now: Instant) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let position = file.position;
+        info!(
+            flow = self.settings.id,
+            from = file.facts.name,
+            to = name,
+            position,
+            "compressed, reading on in the compressed file"
+        );
+        let plain = names::unpacked(name).unwrap_or(name).to_owned();
+        file.open_packed(Box::new(packed), now);
+        file.gone_since.get_or_insert(now);
+        file.facts = FileFacts { name: plain, node, rotated: true, ..file.facts.clone() };
+        self.open.insert(id);
+        self.gone.insert(id);
+        self.announce(id);
     }
 
     fn end(&mut self, id: FileId) {
@@ -149,7 +317,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     /// Compares a copy with its original byte for byte; one that differs is a file of its own.
-    fn compare(&mut self, of: FileId, copy: &Seen, all: &[Seen], now: Instant) {
+    fn compare(&mut self, of: FileId, copy: &Seen, all: &HashSet<&str>, now: Instant) {
         let verified = self.copies.get(&copy.node).filter(|known| known.of == of).map_or(0, |known| known.size);
         if verified == copy.size {
             return;
@@ -175,7 +343,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     /// Starts to read a new file; of one that was a copy for a while, what differs.
-    fn begin(&mut self, at: &Seen, all: &[Seen], now: Instant) {
+    fn begin(&mut self, at: &Seen, all: &HashSet<&str>, now: Instant) {
         let position = match self.copies.remove(&at.node) {
             Some(copy) => self.end_of_last_line(&at.name, copy.size),
             None => 0,
@@ -190,7 +358,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
 
     fn adopt(&mut self, at: &Seen, position: u64, rotated: bool, now: Instant) {
         let fingerprint = at.head.as_deref().map(Fingerprint::of).unwrap_or_default();
-        let facts = FileFacts { name: at.name.clone(), node: at.node, fingerprint, rotated, copied_to: None };
+        let facts = FileFacts { name: at.name.clone(), node: at.node, fingerprint, rotated, copied_to: None, gone: None };
         let id = self.add(facts, position, now);
         self.announce(id);
         self.open_if_needed(id, at, now);
@@ -205,10 +373,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         let best = copies.reduce(|best, next| if is_better(next.1, best.1) { next } else { best });
         let copy = best.map(|(node, copy)| (*node, copy.clone()));
         let (Some((node, copy)), Some(file)) = (copy, self.files.get_mut(&id)) else {
-            if let Some(file) = self.files.remove(&id) {
-                info!(flow = self.settings.id, file = file.facts.name, position = file.position, "gone and read to its end");
-            }
-            self.is_closed |= !(self.sink)(FromTailer::Done(id));
+            self.remember(id);
             return;
         };
         self.copies.remove(&node);
@@ -220,22 +385,30 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         self.announce(id);
     }
 
-    fn open_if_needed(&mut self, id: FileId, at: &Seen, now: Instant) {
-        let open = self.files.values().filter(|file| file.is_open()).count();
-        let path = self.directory.path(&at.name);
+    /// Keeps what is known of a file that is gone, so that it is not sent again should it return.
+    fn remember(&mut self, id: FileId) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        let is_wanted = at.size > file.position || (!file.facts.rotated && open < IDLE_HANDLES);
-        if file.is_open() || !is_wanted || at.head.is_none() {
-            return;
+        info!(flow = self.settings.id, file = file.facts.name, position = file.position, "gone and read to its end");
+        file.close();
+        file.gone_since = None;
+        if file.is_blank() {
+            return self.drop_file(id);
         }
-        if let Err(error) = file.open(&path, now) {
-            self.trouble(&at.name, &error, now);
+        file.facts.gone = Some(unix_seconds(SystemTime::now()));
+        self.announce(id);
+    }
+
+    fn open_if_needed(&mut self, id: FileId, at: &Seen, now: Instant) {
+        let Some(file) = self.files.get(&id) else { return };
+        let is_wanted = at.size > file.position || (!file.facts.rotated && self.open.len() < IDLE_HANDLES);
+        if !file.is_open() && is_wanted && at.head.is_some() {
+            self.open_or_wait(id, now);
         }
     }
 
     /// Whether a file was moved away from its live name, as far as names tell.
-    fn is_rotated(&self, name: &str, all: &[Seen]) -> bool {
-        let has_successor = || names::bases(name).iter().any(|base| all.iter().any(|file| file.name == *base));
+    fn is_rotated(&self, name: &str, all: &HashSet<&str>) -> bool {
+        let has_successor = || names::bases(name).iter().any(|base| all.contains(base.as_str()));
         !self.settings.files.matches(name) || names::is_numbered(name) || has_successor()
     }
 
@@ -245,10 +418,43 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn note_behind(&self, seen: &[Seen]) {
-        let position = |node: Node| self.files.values().find(|file| file.facts.node == node).map(|file| file.position);
+        let by_node = self.by_node();
+        let position = |node: Node| by_node.get(&node).and_then(|id| self.files.get(id)).map(|file| file.position);
         let behind = |file: &Seen| position(file.node).map_or(0, |position| file.size.saturating_sub(position));
         self.counters.bytes_behind.set(seen.iter().map(behind).sum());
     }
+}
+
+/// What a look needs to know about a file.
+fn interest(
+    files: &BTreeMap<FileId, TailedFile>,
+    by_node: &HashMap<Node, FileId>,
+    name: &str,
+    node: Node,
+    size: u64,
+) -> Interest {
+    let file = by_node.get(&node).and_then(|id| files.get(id));
+    match file.filter(|file| file.facts.name == name && file.gone_since.is_none() && file.facts.gone.is_none()) {
+        Some(file) if file.is_open() || file.is_waiting => Interest::Reading,
+        Some(file) if file.position == size => Interest::Idle,
+        _ => Interest::Full,
+    }
+}
+
+/// The live name of the log a file belongs to, without its directory: a rotated file may be in another one.
+fn base_of(name: &str) -> String {
+    Kin::of(name).base().to_owned()
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Opens a compressed file if it begins as the known one.
+fn open_packed(path: &Path, fingerprint: Fingerprint) -> io::Result<Option<(Packed, Node)>> {
+    let mut packed = Packed::open(path)?;
+    let node = node_of(&packed.file().metadata()?);
+    Ok(packed.begins_with(fingerprint)?.then_some((packed, node)))
 }
 
 /// The end of the last line before `size`; `size` itself when no line ends within `limit` bytes.

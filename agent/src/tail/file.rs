@@ -14,10 +14,11 @@ use bytes::Bytes;
 use memchr::{memchr, memrchr};
 
 use super::{
-    directory::{Stamp, node_of, read_full, read_head},
+    directory::{self, Stamp, node_of, read_full, read_head},
     discovery::Known,
     framing::{Framing, Reading},
     line_buffer::{Line, LineBuffer},
+    packed::Packed,
 };
 use crate::record::{FileFacts, FileId, Fingerprint};
 
@@ -37,6 +38,10 @@ pub(super) struct TailedFile {
     head: Option<Bytes>,
     framing: Framing,
     handle: Option<File>,
+    /// Its compressed rotation, when that is all that is left of it.
+    packed: Option<Box<Packed>>,
+    /// Whether it has more to read and waits until another file is closed.
+    pub(super) is_waiting: bool,
     /// The file as it was when it was last read to its end.
     drained: Option<Stamp>,
     /// When it last had something to read, or was opened.
@@ -56,7 +61,19 @@ pub(super) enum Outcome {
 
 impl TailedFile {
     pub(super) fn new(id: FileId, facts: FileFacts, position: u64, framing: Framing, now: Instant) -> Self {
-        Self { id, facts, position, gone_since: None, head: None, framing, handle: None, drained: None, active: now }
+        Self {
+            id,
+            facts,
+            position,
+            gone_since: None,
+            head: None,
+            framing,
+            handle: None,
+            packed: None,
+            is_waiting: false,
+            drained: None,
+            active: now,
+        }
     }
 
     /// What discovery needs to know.
@@ -68,22 +85,23 @@ impl TailedFile {
             fingerprint: self.facts.fingerprint,
             head: self.head.clone(),
             position: self.position,
-            is_open: self.handle.is_some(),
+            is_open: self.is_open(),
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.handle.is_some()
+        self.handle.is_some() || self.packed.is_some()
     }
 
     /// Whether everything that was in it has been read and nothing came for this long.
     pub(super) fn is_quiet(&self, period: Duration, now: Instant) -> bool {
-        (self.drained.is_some() || self.handle.is_none()) && now.duration_since(self.active) >= period
+        (self.drained.is_some() || !self.is_open()) && now.duration_since(self.active) >= period
     }
 
     /// Opens the file at `path`, unless that name stands for another file by now.
     pub(super) fn open(&mut self, path: &Path, now: Instant) -> io::Result<()> {
-        let handle = File::open(path)?;
+        let handle = directory::open(path)?;
+        self.is_waiting = false;
         if node_of(&handle.metadata()?) == self.facts.node {
             self.handle = Some(handle);
             self.drained = None;
@@ -92,9 +110,23 @@ impl TailedFile {
         Ok(())
     }
 
+    /// Goes on reading in a compressed rotation of the file.
+    pub(super) fn open_packed(&mut self, packed: Box<Packed>, now: Instant) {
+        self.close();
+        self.packed = Some(packed);
+        self.active = now;
+    }
+
+    /// Whether it was read to its end.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained.is_some()
+    }
+
     /// Closes the file; it is opened again when it grows.
     pub(super) fn close(&mut self) {
         self.handle = None;
+        self.packed = None;
+        self.head = None; // there may be very many files; the fingerprint is enough
         self.drained = None;
         // What was held of an unfinished record is read again from its start.
         self.framing.forget(self.position);
@@ -128,6 +160,9 @@ impl TailedFile {
 
     /// Reads the next piece. Complete lines go to `lines`.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
+        if self.packed.is_some() {
+            return self.read_packed(buffer, lines, now);
+        }
         let Some(handle) = &self.handle else { return Ok(Outcome::Idle) };
         let metadata = handle.metadata()?;
         let stamp = Stamp::of(&metadata);
@@ -152,17 +187,46 @@ impl TailedFile {
         Ok(if length > 0 || !lines.is_empty() { Outcome::Read { grown } } else { Outcome::Idle })
     }
 
+    /// Reads the next piece of the compressed rotation.
+    fn read_packed(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
+        let Some(packed) = &mut self.packed else { return Ok(Outcome::Idle) };
+        let stamp = packed.stamp()?;
+        if self.drained == Some(stamp) && !self.framing.is_due(now) {
+            return Ok(Outcome::Idle);
+        }
+        if self.drained.is_some_and(|drained| drained != stamp) {
+            packed.begin_again()?; // it was read before it was all written
+        }
+        let from = self.position + self.framing.held();
+        buffer.resize(packed_block(&self.framing), 0);
+        let length = packed.read_at(buffer, from)?;
+        let is_end = length < buffer.len();
+        self.drained = is_end.then_some(stamp);
+        self.active = now;
+        let reading = Reading { is_end, size: from + length as u64, now };
+        self.position = self.framing.split(&buffer[..length], self.position, reading, lines);
+        Ok(if length > 0 || !lines.is_empty() { Outcome::Read { grown: false } } else { Outcome::Idle })
+    }
+
     /// What is left although it has no end: nobody will end it. Returns whether there was anything.
     pub(super) fn take_rest(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>) -> io::Result<bool> {
+        let (before, from) = (self.position, self.position + self.framing.held());
+        if let Some(packed) = &mut self.packed {
+            buffer.resize(packed_block(&self.framing), 0);
+            let length = packed.read_at(buffer, from)?;
+            if !packed.is_whole() {
+                return Ok(false);
+            }
+            self.position = self.framing.take_rest(&buffer[..length], before, lines);
+            return Ok(self.position > before);
+        }
         let Some(handle) = &self.handle else { return Ok(false) };
-        let from = self.position + self.framing.held();
         let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
         let piece = &buffer[..length];
         let has_grown = self.framing.lines().is_some() && memchr(b'\n', piece).is_some();
         if !is_end || has_grown {
             return Ok(false);
         }
-        let before = self.position;
         self.position = self.framing.take_rest(piece, before, lines);
         Ok(self.position > before)
     }
@@ -185,6 +249,11 @@ impl TailedFile {
         }
         grown
     }
+}
+
+/// Bytes to unpack at once: as much as a line may have, because what was unpacked is not read again for the rest of it.
+fn packed_block(framing: &Framing) -> usize {
+    framing.wanted().max(framing.lines().map_or(0, LineBuffer::limit))
 }
 
 /// Reads the bytes after a position: a block, or as much as a record takes if the block has no line end.

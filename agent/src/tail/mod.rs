@@ -10,6 +10,7 @@
 //! that was renamed or deleted is read on through its open handle. What follows from a look at the directory is
 //! decided by [`discovery`], which is pure, and carried out in [`changes`].
 
+pub(crate) mod blocked;
 mod changes;
 mod convert;
 mod directory;
@@ -20,14 +21,17 @@ mod line_buffer;
 mod multi_line;
 pub(crate) mod names;
 mod pace;
+mod packed;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;
+mod watch;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tracing::{debug, info, warn};
@@ -35,7 +39,7 @@ use tracing::{debug, info, warn};
 use self::{
     changes::VerifiedCopy,
     convert::Misses,
-    directory::Directory,
+    directory::{Directory, node_of},
     file::{Outcome, TailedFile},
 };
 pub(crate) use self::{
@@ -63,11 +67,23 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Files kept open although they are quiet. Beyond, only those with something to read are.
 const IDLE_HANDLES: usize = 64;
 
+/// Files open at once, if the system allows it. The others wait until one is read to its end.
+const MAX_HANDLES: usize = 512;
+
+/// Causes of trouble that are told apart; beyond, they share one line.
+const MAX_CAUSES: usize = 100;
+
+/// Files that are gone and still remembered.
+const MAX_REMEMBERED: usize = 1000;
+
 /// After this time without a new byte a file may be closed if there are many.
 const IDLE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Soonest look after a hint. Appending to a known file hints too and needs no look.
 const HINTED_LOOK: Duration = Duration::from_secs(1);
+
+/// Time between two looks at the time stamp of one directory; many directories take turns.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Reads the files of one flow. `S` takes what it finds and returns false when nobody wants more.
 pub(crate) struct Tailer<S> {
@@ -75,12 +91,26 @@ pub(crate) struct Tailer<S> {
     recipe: Recipe,
     directory: Directory,
     files: BTreeMap<FileId, TailedFile>,
+    /// Those that are open; some may have been closed since.
+    open: BTreeSet<FileId>,
+    /// Those that had no name at the last look and are not let go of yet.
+    gone: BTreeSet<FileId>,
+    /// Those that have more to read than handles allow.
+    waiting: VecDeque<FileId>,
+    /// Files that may be open at once.
+    handles: usize,
+    /// The last look at every file; in between, only what changed is looked at.
+    last_full_look: Option<Instant>,
     next_id: u32,
     /// Files known to repeat another one, and how much of each was compared.
     copies: HashMap<Node, VerifiedCopy>,
     /// Whether the first look ever was taken, in this run or an earlier one.
     has_baseline: bool,
     last_look: Option<Instant>,
+    /// The look that was told by [`Tailer::has_looked`].
+    told_look: Option<Instant>,
+    /// When the state was saved that this run began with.
+    saved_at: Option<SystemTime>,
     /// A read found a file displaced; only a look can tell what happened.
     must_look: bool,
     /// Something in the directory changed since the last look.
@@ -89,6 +119,8 @@ pub(crate) struct Tailer<S> {
     lines: Vec<Line>,
     counters: Arc<Counters>,
     troubles: RateLimit,
+    /// What keeps files from being read, by the file or directory in the way.
+    blocks: HashMap<PathBuf, RateLimit>,
     misses: Misses,
     is_closed: bool,
     sink: S,
@@ -98,20 +130,28 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     /// A tailer that goes on where `state` ends, or takes a baseline when there is none.
     pub(crate) fn new(settings: FlowSettings, state: Option<&FlowState>, counters: Arc<Counters>, now: Instant, sink: S) -> Self {
         let mut tailer = Self {
-            directory: Directory::new(settings.files.clone()),
+            directory: Directory::new(settings.files.clone(), &settings.tracking),
             recipe: Recipe::of(&settings),
             settings,
             files: BTreeMap::new(),
+            open: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            handles: allowed_handles(),
+            last_full_look: None,
             next_id: 0,
             copies: HashMap::new(),
             has_baseline: state.is_some(),
             last_look: None,
+            told_look: None,
+            saved_at: state.and_then(|state| state.saved_at),
             must_look: false,
             hinted: false,
             buffer: Vec::new(),
             lines: Vec::new(),
             counters,
             troubles: RateLimit::default(),
+            blocks: HashMap::new(),
             misses: Misses::default(),
             is_closed: false,
             sink,
@@ -120,8 +160,8 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         let is_blank = |file: &&FileState| file.offset == 0 && file.fingerprint.length == 0;
         for file in state.iter().flat_map(|state| &state.files).filter(|file| !is_blank(file)) {
             let node = Node { device: file.device, inode: file.inode };
-            let (name, fingerprint, rotated) = (file.path.clone(), file.fingerprint, file.rotated);
-            tailer.add(FileFacts { name, node, fingerprint, rotated, copied_to: None }, file.offset, now);
+            let (name, fingerprint, rotated, gone) = (file.path.clone(), file.fingerprint, file.rotated, file.gone);
+            tailer.add(FileFacts { name, node, fingerprint, rotated, copied_to: None, gone }, file.offset, now);
         }
         tailer
     }
@@ -134,7 +174,9 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         if self.is_look_due(now) {
             self.look(now);
         }
-        let ids: Vec<FileId> = self.files.values().filter(|file| file.is_open()).map(|file| file.id).collect();
+        let files = &self.files;
+        self.open.retain(|id| files.get(id).is_some_and(TailedFile::is_open));
+        let ids: Vec<FileId> = self.open.iter().copied().collect();
         let mut progressed = false;
         for id in ids {
             progressed |= self.read(id, now);
@@ -159,6 +201,16 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
     }
 
+    /// Whether there was a look since this was asked last.
+    pub(crate) fn has_looked(&mut self) -> bool {
+        std::mem::replace(&mut self.told_look, self.last_look) != self.last_look
+    }
+
+    /// The directories to be watched.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        self.directory.directories()
+    }
+
     /// Whether nobody wants more.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
@@ -167,8 +219,44 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     fn is_look_due(&self, now: Instant) -> bool {
         let Some(last) = self.last_look else { return true };
         let age = now.duration_since(last);
-        let is_late = age >= self.settings.refresh_interval || (self.hinted && age >= HINTED_LOOK);
-        self.must_look || is_late || self.directory.may_have_changed()
+        let is_late = self.is_full_look_due(now) || (self.hinted && age >= HINTED_LOOK);
+        // Very many directories are not asked for their time stamps in every round.
+        let is_asking = || age >= CHECK_INTERVAL * u32::try_from(self.directory.directories().count()).unwrap_or(u32::MAX);
+        self.must_look || is_late || (is_asking() && self.directory.may_have_changed())
+    }
+
+    fn is_full_look_due(&self, now: Instant) -> bool {
+        self.last_full_look.is_none_or(|last| now.duration_since(last) >= self.settings.refresh_interval)
+    }
+
+    /// Hears of changes in these files. Those that are open are read anyway; a closed one is opened if it grew.
+    pub(crate) fn touch(&mut self, paths: &HashSet<PathBuf>, now: Instant) {
+        let mut known = 0;
+        let closed: Vec<FileId> = self
+            .files
+            .values()
+            .filter(|file| file.facts.gone.is_none())
+            .filter(|file| paths.contains(&self.directory.path(&file.facts.name)))
+            .inspect(|_| known += 1)
+            .filter(|file| !file.is_open() && !file.is_waiting)
+            .map(|file| file.id)
+            .collect();
+        self.hinted |= known < paths.len();
+        for id in closed {
+            let Some(file) = self.files.get(&id) else { continue };
+            let metadata = std::fs::metadata(self.directory.path(&file.facts.name));
+            match metadata {
+                Ok(metadata) if node_of(&metadata) == file.facts.node && metadata.len() >= file.position => {
+                    if metadata.len() > file.position {
+                        self.open_or_wait(id, now);
+                    }
+                }
+                _ => {
+                    self.hinted = true;
+                    self.last_full_look = None;
+                }
+            }
+        }
     }
 
     fn read(&mut self, id: FileId, now: Instant) -> bool {
@@ -277,16 +365,23 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
 
     /// Closes what need not stay open and lets go of what is gone.
     fn tidy(&mut self, now: Instant) {
-        let mut open = self.files.values().filter(|file| file.is_open()).count();
+        let mut open = self.open.len();
         let (mut expired, mut rotated) = (Vec::new(), Vec::new());
-        for file in self.files.values_mut() {
+        let files = &self.files;
+        self.gone.retain(|id| files.get(id).is_some_and(|file| file.gone_since.is_some()));
+        let ids: BTreeSet<FileId> = self.open.union(&self.gone).copied().collect();
+        let is_starved = !self.waiting.is_empty();
+        for id in &ids {
+            let Some(file) = self.files.get_mut(id) else { continue };
             let is_quiet = file.is_quiet(GRACE, now);
             match file.gone_since {
                 Some(since) if is_quiet && now.duration_since(since) >= GRACE => expired.push(file.id),
                 None if is_quiet && file.is_open() && file.facts.rotated => rotated.push(file.id),
-                None if open > IDLE_HANDLES && file.is_open() && file.is_quiet(IDLE_PERIOD, now) => {
-                    file.close();
-                    open -= 1;
+                None if open > IDLE_HANDLES && file.is_open() => {
+                    if file.is_quiet(IDLE_PERIOD, now) || (is_starved && file.is_drained()) {
+                        file.close();
+                        open -= 1;
+                    }
                 }
                 _ => {}
             }
@@ -302,6 +397,43 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         for id in expired {
             self.flush_rest(id, now);
             self.retire(id);
+        }
+        self.open_waiting(now);
+    }
+
+    /// Opens files that waited, as far as handles are free.
+    fn open_waiting(&mut self, now: Instant) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let files = &self.files;
+        self.open.retain(|id| files.get(id).is_some_and(TailedFile::is_open));
+        while self.open.len() < self.handles {
+            let Some(id) = self.waiting.pop_front() else { return };
+            if let Some(file) = self.files.get_mut(&id).filter(|file| file.is_waiting) {
+                file.is_waiting = false;
+                self.open_or_wait(id, now);
+            }
+        }
+    }
+
+    /// Opens a file that has more, or queues it when too many are open.
+    fn open_or_wait(&mut self, id: FileId, now: Instant) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if self.open.len() >= self.handles {
+            if !std::mem::replace(&mut file.is_waiting, true) {
+                self.waiting.push_back(id);
+            }
+            return;
+        }
+        let name = file.facts.name.clone();
+        match file.open(&self.directory.path(&name), now) {
+            Ok(()) if file.is_open() => {
+                self.open.insert(id);
+            }
+            Ok(()) => self.must_look = true, // another file has its name by now
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.must_look = true,
+            Err(error) => self.trouble(&name, &error, now),
         }
     }
 
@@ -322,12 +454,25 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn trouble(&mut self, name: &str, error: &std::io::Error, now: Instant) {
+        self.trouble_at(&self.directory.path(name), error, now);
+    }
+
+    /// Says what cannot be read, why, and what would help; once in a while for each cause.
+    fn trouble_at(&mut self, path: &Path, error: &std::io::Error, now: Instant) {
         self.counters.live.read_errors.add(1);
-        if let Some(suppressed) = self.troubles.allow(now) {
-            let path = self.directory.path(name);
-            warn!(flow = self.settings.id, path = %path.display(), %error, suppressed, "cannot read; trying again");
+        let blocked = blocked::explain(path, error);
+        let cause = if self.blocks.len() < MAX_CAUSES { blocked.at } else { PathBuf::new() };
+        if let Some(suppressed) = self.blocks.entry(cause).or_default().allow(now) {
+            let (flow, advice) = (&self.settings.id, blocked.advice);
+            warn!(flow, path = %path.display(), %error, suppressed, "cannot read, trying again: {advice}");
         }
     }
+}
+
+/// A share of the files this process may have open: other flows and connections need theirs.
+fn allowed_handles() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / 4).unwrap_or(usize::MAX).clamp(8, MAX_HANDLES)
 }
 
 /// A line as it is sent when nothing is to be done with it.

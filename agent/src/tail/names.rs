@@ -6,6 +6,9 @@
 /// Extensions of compressed files; these are never read as lines.
 const COMPRESSED: [&str; 5] = [".gz", ".bz2", ".zip", ".xz", ".zst"];
 
+/// Extensions of compressed files that can be read through to their end.
+const READABLE: [&str; 2] = [".gz", ".zst"];
+
 /// Words some rotators use in place of a number.
 const WORDS: [&str; 3] = [".old", ".prev", ".previous"];
 
@@ -16,10 +19,24 @@ const DATE_DIGITS: usize = 6;
 /// Marks on top of marks that are looked through, such as `app.log-20260101.old`.
 const MAX_DEPTH: usize = 3;
 
+/// A name's directory and its last component. The directory of a name without one is empty; the root's is `/`.
+pub(crate) fn split(name: &str) -> (&str, &str) {
+    match name.rfind('/') {
+        Some(0) => name.split_at(1),
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => ("", name),
+    }
+}
+
 /// Whether a name ends like a compressed file's.
 pub(crate) fn is_compressed(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     COMPRESSED.iter().any(|extension| lower.ends_with(extension))
+}
+
+/// The name a file had before it was compressed, if that can be read.
+pub(crate) fn unpacked(name: &str) -> Option<&str> {
+    READABLE.iter().find_map(|extension| name.strip_suffix(extension)).filter(|name| !name.is_empty())
 }
 
 /// The names a file may have had before rotation, nearest first; empty when the name has no rotation mark.
@@ -36,8 +53,40 @@ pub(crate) fn bases(name: &str) -> Vec<String> {
 
 /// Whether `name` is an older place of the same log than `other`: `a.log.1` than `a.log`, `a.log.2` than `a.log.1`.
 pub(crate) fn is_more_rotated(name: &str, other: &str) -> bool {
-    let ((base, rank), (other_base, other_rank)) = (family(name), family(other));
-    base == other_base && rank > other_rank
+    is_more_rotated_kin(&Kin::of(name), &Kin::of(other))
+}
+
+/// What a name says about its log: worked out once where many names are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kin {
+    directory: String,
+    base: String,
+    rank: u32,
+}
+
+impl Kin {
+    pub(crate) fn of(name: &str) -> Self {
+        let (directory, file) = split(name);
+        let (base, rank) = family(file);
+        Self { directory: directory.to_owned(), base, rank }
+    }
+
+    /// The live name without its directory: names with different ones are never related.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+}
+
+/// [`is_more_rotated`] of names that were taken apart already.
+///
+/// A name that is absolute stands in a directory for rotated files: it is older than any relative one.
+pub(crate) fn is_more_rotated_kin(one: &Kin, other: &Kin) -> bool {
+    let is_archived = |kin: &Kin| kin.directory.starts_with('/');
+    let is_older = match one.directory == other.directory {
+        true => one.rank > other.rank,
+        false => is_archived(one) && !is_archived(other) && one.rank >= other.rank,
+    };
+    is_older && one.base == other.base
 }
 
 /// Which of two copies of one file, given as names and sizes, takes its place: the longer, else the less rotated
@@ -130,6 +179,17 @@ mod tests {
         assert!(!is_more_rotated("a.log.1", "a.log.2"));
         assert!(!is_more_rotated("a-20260102.log", "a-20260101.log"));
         assert!(!is_more_rotated("b.log.1", "a.log"));
+    }
+
+    #[test]
+    fn directories_keep_logs_apart_and_archives_hold_older_ones() {
+        assert!(!is_more_rotated("a/x.log.1", "b/x.log"));
+        assert!(is_more_rotated("a/x.log.1", "a/x.log"));
+        assert!(is_more_rotated("/old/x.log", "a/x.log"));
+        assert!(is_more_rotated("/old/x.log.2", "/old/x.log.1"));
+        assert!(!is_more_rotated("a/x.log.1", "/old/x.log"));
+        assert_eq!(bases("v1.2/x.log.1"), ["v1.2/x.log"]);
+        assert!(bases("app-20260101/x.log").is_empty());
     }
 
     #[test]

@@ -1,38 +1,20 @@
 //! The thread of one flow: drives the tailer, and waits in between.
-//!
-//! Changes that the kernel reports only end a wait early; what there is to read is found by looking.
 
 use std::{
     io,
-    path::Path,
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering::Relaxed},
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 use tokio::{
     runtime::Handle,
-    sync::{
-        Notify,
-        mpsc::{self, error::TrySendError},
-    },
-    time::{sleep, timeout},
+    sync::mpsc::{self, error::TrySendError},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
-use super::{Tailer, pace::Pace};
-use crate::{
-    checkpoint::state::FlowState,
-    counters::Counters,
-    observe::Beat,
-    record::FromTailer,
-    settings::{FilePattern, FlowSettings},
-};
-
-/// Longest wait while the kernel reports changes. Not for ever: over a network file system it does not.
-const WATCHED_WAIT: Duration = Duration::from_secs(1);
+use super::{Tailer, watch::Waiter};
+use crate::{checkpoint::state::FlowState, counters::Counters, observe::Beat, record::FromTailer, settings::FlowSettings};
 
 /// Starts the thread. It ends when `stop` is cancelled and all is read, or when the receiver is gone.
 ///
@@ -47,7 +29,13 @@ pub(crate) fn spawn(
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Handle::current();
     thread::Builder::new().name("tailer".to_owned()).spawn(move || {
-        let mut waiter = Waiter::new(&settings, runtime, stop.clone());
+        let mut waiter = Waiter::new(&settings, stop.clone());
+        let waiting = thread::current();
+        let signal = stop.clone();
+        let wake = runtime.spawn(async move {
+            signal.cancelled().await;
+            waiting.unpark();
+        });
         let live = counters.clone();
         let sink = |news| send(&to_shipper, news, &live.live.tailer);
         let mut tailer = Tailer::new(settings, state.as_ref(), counters, Instant::now(), sink);
@@ -55,11 +43,20 @@ pub(crate) fn spawn(
         while !stop.is_cancelled() && !tailer.is_closed() {
             let now = Instant::now();
             live.live.tailer.busy(now);
-            if !tailer.round(now, hinted) {
-                live.live.tailer.waiting(Instant::now());
-                hinted = waiter.wait();
+            if tailer.round(now, hinted) {
+                continue;
+            }
+            if tailer.has_looked() {
+                waiter.watch(tailer.directories());
+            }
+            live.live.tailer.waiting(Instant::now());
+            let hints = waiter.wait();
+            hinted = hints.names;
+            if !hints.touched.is_empty() {
+                tailer.touch(&hints.touched, Instant::now());
             }
         }
+        wake.abort(); // it may outlive the flow otherwise
         tailer.finish(Instant::now());
     })
 }
@@ -76,89 +73,4 @@ fn send(to_shipper: &mpsc::Sender<FromTailer>, news: FromTailer, beat: &Beat) ->
             is_sent
         }
     }
-}
-
-/// Waits for a change, the next poll, or the stop signal.
-struct Waiter {
-    runtime: Handle,
-    stop: CancellationToken,
-    pattern: FilePattern,
-    poll: Duration,
-    changed: Arc<Change>,
-    watcher: Option<RecommendedWatcher>,
-}
-
-/// Set by the watcher's thread.
-#[derive(Debug, Default)]
-struct Change {
-    wake: Notify,
-    /// Stays set until the end of a wait, whichever way it ends.
-    hint: AtomicBool,
-}
-
-impl Waiter {
-    fn new(settings: &FlowSettings, runtime: Handle, stop: CancellationToken) -> Self {
-        let (pattern, poll) = (settings.files.clone(), settings.poll_interval);
-        Self { runtime, stop, pattern, poll, changed: Arc::default(), watcher: None }
-    }
-
-    /// Returns whether something in the directory changed.
-    fn wait(&mut self) -> bool {
-        if self.watcher.is_none() {
-            self.watcher = watch(&self.pattern, self.poll, &self.changed);
-        }
-        let rest = if self.watcher.is_some() { WATCHED_WAIT.saturating_sub(self.poll) } else { Duration::ZERO };
-        // A poll interval of 0 must not become a busy loop.
-        let poll = self.poll.max(Duration::from_millis(1));
-        let wait = async {
-            // A change within the poll interval waits for its end: lines that come one by one are read together.
-            sleep(poll).await;
-            let _ = timeout(rest, self.changed.wake.notified()).await; // either way it is time to look
-        };
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = wait => {}
-                () = self.stop.cancelled() => {}
-            }
-        });
-        if !self.pattern.directory().exists() {
-            self.watcher = None; // it watched a directory that is gone
-        }
-        self.changed.hint.swap(false, Relaxed)
-    }
-}
-
-/// Asks the kernel to report changes of the flow's files. None when it cannot; polling finds them too.
-fn watch(pattern: &FilePattern, poll: Duration, changed: &Arc<Change>) -> Option<RecommendedWatcher> {
-    let (names, changed, mut pace) = (pattern.clone(), changed.clone(), Pace::new(poll));
-    let handler = move |event: notify::Result<Event>| {
-        if event.is_ok_and(|event| is_of_interest(&event, &names)) {
-            changed.hint.store(true, Relaxed);
-            changed.wake.notify_one();
-            pace.after_event();
-        }
-    };
-    let mut watcher = notify::recommended_watcher(handler)
-        .inspect_err(|error| warn!(%error, "cannot watch directories, polling instead"))
-        .ok()?;
-    match watcher.watch(pattern.directory(), RecursiveMode::NonRecursive) {
-        Ok(()) => Some(watcher),
-        Err(error) => {
-            debug!(directory = %pattern.directory().display(), %error, "cannot watch, polling instead");
-            None
-        }
-    }
-}
-
-/// Opening and reading a file makes events too: our own must not wake us.
-fn is_of_interest(event: &Event, pattern: &FilePattern) -> bool {
-    let is_change = match event.kind {
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
-        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
-    };
-    let is_ours = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| pattern.matches(name) || pattern.is_rotation(name))
-    };
-    is_change && event.paths.iter().any(|path| is_ours(path))
 }

@@ -9,9 +9,11 @@
 //! - A file with the first bytes of a known file that still exists is a copy of it, if it is more rotated.
 //! - Any other file is new, and is read from its start.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
-use super::names;
+use super::names::{self, Kin, is_more_rotated_kin};
 use crate::record::{FileId, Fingerprint, Node};
 
 /// Bytes of fingerprint that make equality more than chance when the original cannot be compared any more.
@@ -28,6 +30,8 @@ pub(crate) struct Seen {
     pub(crate) size: u64,
     /// Its first [`Fingerprint::FULL`] bytes, fewer when it is shorter; none when it may not be read.
     pub(crate) head: Option<Bytes>,
+    /// Whether it is a known file that did not change since the last look. Its head is read only where it is needed.
+    pub(crate) is_unchanged: bool,
 }
 
 /// What is known about one file.
@@ -121,19 +125,25 @@ pub(crate) fn decide(seen: &[Seen], known: &[Known]) -> Vec<Decision> {
             },
         });
     }
+    let originals = Originals::new(seen, known, &places);
     let unknown = (0..seen.len()).filter(|index| free[*index]);
-    decisions.extend(unknown.filter_map(|index| classify(index, seen, known, &places)));
+    decisions.extend(unknown.filter_map(|index| classify(index, seen, &originals)));
     decisions
 }
 
 /// Finds each known file by its inode; failing that, by its inode number on a device that was renumbered.
 fn claim(seen: &[Seen], known: &[Known], free: &mut [bool]) -> Vec<Place> {
     let mut places = vec![Place::Gone; known.len()];
+    let by_node: HashMap<Node, usize> = seen.iter().enumerate().map(|(at, seen)| (seen.node, at)).collect();
+    let by_inode: HashMap<u64, Vec<usize>> = seen.iter().enumerate().fold(HashMap::new(), |mut map, (at, seen)| {
+        map.entry(seen.node.inode).or_default().push(at);
+        map
+    });
     let mut order: Vec<usize> = (0..known.len()).collect();
     // Two known files have one inode when it was re-used before the first was forgotten: the better match gets it.
     order.sort_by_key(|index| std::cmp::Reverse(known[*index].fingerprint.length));
     for &index in &order {
-        let Some(at) = seen.iter().position(|seen| seen.node == known[index].node) else { continue };
+        let Some(&at) = by_node.get(&known[index].node) else { continue };
         let is_same = free[at] && is_intact(&seen[at], &known[index]);
         free[at] &= !is_same;
         places[index] = if is_same { Place::At(at) } else { Place::Displaced };
@@ -141,7 +151,8 @@ fn claim(seen: &[Seen], known: &[Known], free: &mut [bool]) -> Vec<Place> {
     for &index in order.iter().filter(|index| known[**index].fingerprint.length >= TELLING) {
         let (file, place) = (&known[index], places[index]);
         let is_renumbered = |seen: &Seen| seen.node.inode == file.node.inode && seen.head.is_some() && is_intact(seen, file);
-        let found = (0..seen.len()).find(|at| free[*at] && is_renumbered(&seen[*at]));
+        let same = by_inode.get(&file.node.inode);
+        let found = same.into_iter().flatten().copied().find(|at| free[*at] && is_renumbered(&seen[*at]));
         if let (Place::Gone, Some(at), false) = (place, found, file.is_open) {
             free[at] = false;
             places[index] = Place::At(at);
@@ -211,25 +222,45 @@ fn beginning(seen: &Seen, known: &Known, known_head: Option<&[u8]>) -> Beginning
     }
 }
 
+/// The known files that can be compared with, by the live name of their log.
+struct Originals<'a>(HashMap<String, Vec<Original<'a>>>);
+
+struct Original<'a> {
+    known: &'a Known,
+    kin: Kin,
+    head: Option<&'a [u8]>,
+}
+
+impl<'a> Originals<'a> {
+    fn new(seen: &'a [Seen], known: &'a [Known], places: &[Place]) -> Self {
+        let mut by_base: HashMap<String, Vec<Original<'a>>> = HashMap::new();
+        for (known, place) in known.iter().zip(places) {
+            let (name, head) = match place {
+                Place::At(at) => (&seen[*at].name, seen[*at].head.as_deref()),
+                Place::Gone if known.is_open => (&known.name, known.head.as_deref()),
+                Place::Gone | Place::Displaced => continue, // there is nothing to compare with
+            };
+            let kin = Kin::of(name);
+            by_base.entry(kin.base().to_owned()).or_default().push(Original { known, kin, head });
+        }
+        Self(by_base)
+    }
+}
+
 /// What a file is that no known file claimed.
-fn classify(index: usize, seen: &[Seen], known: &[Known], places: &[Place]) -> Option<Decision> {
+fn classify(index: usize, seen: &[Seen], originals: &Originals<'_>) -> Option<Decision> {
     let file = &seen[index];
     file.head.as_ref()?; // may not be read: the caller says so and looks again later
-    for (original, place) in known.iter().zip(places) {
-        let (name, head) = match place {
-            Place::At(at) => (&seen[*at].name, seen[*at].head.as_deref()),
-            Place::Gone if original.is_open => (&original.name, original.head.as_deref()),
-            Place::Gone | Place::Displaced => continue, // there is nothing to compare with
-        };
-        if !names::is_more_rotated(&file.name, name) {
-            continue;
-        }
-        // Also when it is shorter, and even empty: it may be being copied just now.
-        if beginning(file, original, head) != Beginning::Other {
-            return Some(Decision::Copy { of: original.id, seen: index });
-        }
-    }
-    Some(Decision::New { seen: index })
+    let kin = Kin::of(&file.name);
+    let related = originals.0.get(kin.base()).into_iter().flatten();
+    // Also when it is shorter, and even empty: it may be being copied just now.
+    let is_copy = |original: &&Original<'_>| {
+        is_more_rotated_kin(&kin, &original.kin) && beginning(file, original.known, original.head) != Beginning::Other
+    };
+    Some(match related.into_iter().find(is_copy) {
+        Some(original) => Decision::Copy { of: original.known.id, seen: index },
+        None => Decision::New { seen: index },
+    })
 }
 
 #[cfg(test)]

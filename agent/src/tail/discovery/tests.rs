@@ -12,7 +12,7 @@ fn node(inode: u64) -> Node {
 
 fn seen(name: &str, inode: u64, content: &str) -> Seen {
     let head = Bytes::copy_from_slice(&content.as_bytes()[..content.len().min(Fingerprint::FULL)]);
-    Seen { name: name.to_owned(), node: node(inode), size: content.len() as u64, head: Some(head) }
+    Seen { name: name.to_owned(), node: node(inode), size: content.len() as u64, head: Some(head), is_unchanged: false }
 }
 
 /// A file known from an earlier run and read to its end.

@@ -190,7 +190,8 @@ fn a_deleted_file_is_read_to_its_end_with_its_unfinished_line() {
     assert_eq!(world.delivered, ["one\n", "two\n"]);
     world.pass_grace();
     assert_eq!(world.delivered, ["one\n", "two\n", "unfini"]);
-    assert_eq!(world.saved.unwrap().files, []);
+    let files = world.saved.unwrap().files;
+    assert!(files.len() == 1 && files[0].gone.is_some() && files[0].offset == 14, "remembered as sent: {files:?}");
 }
 
 #[test]

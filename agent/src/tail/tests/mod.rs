@@ -2,8 +2,11 @@
 
 mod cases;
 mod conversion;
+mod folders;
 mod framing;
+mod many;
 mod model;
+mod rotators;
 
 use std::{
     cell::RefCell,

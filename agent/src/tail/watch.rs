@@ -1,0 +1,189 @@
+//! Waits for changes of a flow's files.
+//!
+//! What the kernel reports only ends a wait early, and says which closed files to look at; what there is to read is
+//! found by looking. The wait costs one wake-up a second when nothing happens.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    event::{DataChange, ModifyKind},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{directory::node_of, pace::Pace};
+use crate::{
+    record::Node,
+    settings::{FilePattern, FlowSettings},
+};
+
+/// Longest wait while the kernel reports changes. Not for ever: over a network file system it does not.
+const WATCHED_WAIT: Duration = Duration::from_secs(1);
+
+/// Directories that are watched; the kernel's limit is shared by all programs of a user.
+const MAX_WATCHES: usize = 2000;
+
+/// Changed files that are told apart; beyond, all are looked at.
+const MAX_TOUCHED: usize = 1000;
+
+/// What happened during a wait.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Names came or went.
+    pub(super) names: bool,
+    /// Files that were written to.
+    pub(super) touched: HashSet<PathBuf>,
+    /// Whether anything did.
+    is_awake: bool,
+}
+
+/// Waits for a change, the next poll, or the stop signal.
+pub(super) struct Waiter {
+    stop: CancellationToken,
+    poll: Duration,
+    hints: Arc<Mutex<Hints>>,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeMap<PathBuf, Node>,
+    /// Whether every directory is watched.
+    is_complete: bool,
+}
+
+impl Waiter {
+    /// A waiter for the calling thread, which must be woken by [`Thread::unpark`] when `stop` is cancelled.
+    pub(super) fn new(settings: &FlowSettings, stop: CancellationToken) -> Self {
+        let (pattern, poll) = (settings.files.clone(), settings.poll_interval);
+        let hints: Arc<Mutex<Hints>> = Arc::default();
+        let watcher = watcher(pattern, poll, hints.clone(), thread::current());
+        Self { stop, poll, hints, watcher, watched: BTreeMap::new(), is_complete: false }
+    }
+
+    /// Watches these directories, and no others.
+    pub(super) fn watch(&mut self, directories: impl Iterator<Item = PathBuf>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let found = directories.filter_map(|path| Some((path.clone(), node_of(&fs::metadata(&path).ok()?))));
+        let wanted: BTreeMap<PathBuf, Node> = found.take(MAX_WATCHES + 1).collect();
+        self.is_complete = !wanted.is_empty() && wanted.len() <= MAX_WATCHES;
+        let is_wanted = |path: &PathBuf, node: &Node| wanted.get(path) == Some(node);
+        let old: Vec<PathBuf> =
+            self.watched.iter().filter(|(path, node)| !is_wanted(path, node)).map(|(path, _)| path.clone()).collect();
+        for path in old {
+            let _ = watcher.unwatch(&path); // it may be gone, and the watch with it
+            self.watched.remove(&path);
+        }
+        for (path, node) in wanted.into_iter().take(MAX_WATCHES) {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.watched.insert(path, node)),
+                Err(error) => {
+                    debug!(directory = %path.display(), %error, "cannot watch, polling instead");
+                    self.is_complete = false;
+                }
+            }
+        }
+    }
+
+    /// Returns what changed.
+    pub(super) fn wait(&mut self) -> Hints {
+        // A poll interval of 0 must not become a busy loop.
+        let poll = self.poll.max(Duration::from_millis(1));
+        let start = Instant::now();
+        if self.is_complete {
+            self.park_until(start + WATCHED_WAIT.max(poll), || self.is_awake());
+        }
+        // A change waits for the end of the poll interval: lines that come one by one are read together.
+        self.park_until(start + poll, || false);
+        std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_awake(&self) -> bool {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner).is_awake
+    }
+
+    fn park_until(&self, deadline: Instant, is_over: impl Fn() -> bool) {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stop.is_cancelled() || is_over() {
+                return;
+            }
+            thread::park_timeout(left);
+        }
+    }
+}
+
+/// Asks the kernel to report changes. None when it cannot; polling finds them too.
+fn watcher(pattern: FilePattern, poll: Duration, hints: Arc<Mutex<Hints>>, waiting: Thread) -> Option<RecommendedWatcher> {
+    // Bounded: a thread that rests takes no new directories to watch.
+    let mut pace = Pace::new(poll.min(WATCHED_WAIT));
+    let handler = move |event: notify::Result<Event>| {
+        let Ok(event) = event else { return };
+        let mut hints = hints.lock().unwrap_or_else(PoisonError::into_inner);
+        if !note(&event, &pattern, &mut hints) {
+            return;
+        }
+        let was_awake = std::mem::replace(&mut hints.is_awake, true);
+        drop(hints);
+        if !was_awake {
+            waiting.unpark();
+        }
+        pace.after_event();
+    };
+    notify::recommended_watcher(handler).inspect_err(|error| warn!(%error, "cannot watch directories, polling instead")).ok()
+}
+
+/// Takes note of an event. Returns whether it is of interest: our own opening and reading makes events too.
+fn note(event: &Event, pattern: &FilePattern, hints: &mut Hints) -> bool {
+    let fits = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| pattern.fits_anywhere(name));
+    match event.kind {
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
+        EventKind::Modify(ModifyKind::Data(DataChange::Any | DataChange::Content | DataChange::Size)) => {
+            let ours: Vec<&PathBuf> = event.paths.iter().filter(|path| fits(path)).collect();
+            hints.names |= hints.touched.len() > MAX_TOUCHED;
+            if hints.touched.len() <= MAX_TOUCHED {
+                hints
+                    .touched
+                    .extend(ours.iter().copied().filter(|path| !hints.touched.contains(*path)).cloned().collect::<Vec<_>>());
+            }
+            !ours.is_empty()
+        }
+        _ => {
+            // The name of a directory may be anything.
+            let is_ours = !pattern.is_flat() || event.paths.iter().any(|path| fits(path));
+            hints.names |= is_ours;
+            is_ours
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind};
+
+    use super::*;
+
+    fn noted(pattern: &str, kind: EventKind, path: &str) -> (bool, bool, usize) {
+        let mut hints = Hints::default();
+        let event = Event::new(kind).add_path(path.into());
+        let is_noted = note(&event, &FilePattern::parse(pattern).unwrap(), &mut hints);
+        (is_noted, hints.names, hints.touched.len())
+    }
+
+    #[test]
+    fn only_changes_of_the_flow_s_files_end_a_wait() {
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        assert_eq!(noted("/l/a*.log", written, "/l/ab.log"), (true, false, 1));
+        assert_eq!(noted("/l/a*.log", written, "/l/b.log"), (false, false, 0));
+        assert_eq!(noted("/l/a.log", EventKind::Create(CreateKind::File), "/l/a.log.1"), (true, true, 0));
+        assert_eq!(noted("/l/a.log", EventKind::Access(AccessKind::Read), "/l/a.log"), (false, false, 0));
+        assert_eq!(noted("/l/*/a.log", EventKind::Create(CreateKind::Folder), "/l/new"), (true, true, 0));
+    }
+}
