@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::{FlowSettings, InitialPosition, Kind, RecordSettings, Settings, Target};
+use crate::{
+    settings::{FlowSettings, InitialPosition, Kind, RecordSettings, Settings, Target},
+    tail::survey::{Reach, reach},
+};
 
 /// A description for people: one block for each flow.
 pub(crate) fn describe(settings: &Settings) -> String {
@@ -32,11 +35,16 @@ fn describe_flow(settings: &Settings, flow: &FlowSettings) -> String {
         InitialPosition::EndOfFile => "from their end",
     };
     let key = if flow.target.kind == Kind::Kinesis { format!(", partition key {}", flow.records.key) } else { String::new() };
+    let reach = match reach(flow) {
+        Reach::Files(files) => format!("matches {files} file(s) now"),
+        Reach::Blocked(reason) => reason,
+        Reach::Nothing(reason) => format!("matches nothing: {reason}"),
+    };
     let converted = flow.transform.as_ref().map(|transform| format!("  converted  {transform}\n")).unwrap_or_default();
     let framing = describe_records(&flow.records);
     let batch = &flow.batch;
     format!(
-        "{id}\n  files      {files}, at the first start {from}\n{framing}{converted}  {noun:<11}{stream}{key}{place}\n  batch      {records} records, {bytes} bytes or {age:?}, {requests} request(s) at once\n  retries    after {initial:?} to {max:?}\n",
+        "{id}\n  files      {files}, at the first start {from}\n             {reach}\n{framing}{converted}  {noun:<11}{stream}{key}{place}\n  batch      {records} records, {bytes} bytes or {age:?}, {requests} request(s) at once\n  retries    after {initial:?} to {max:?}\n",
         id = flow.id,
         files = flow.files.full(),
         noun = if flow.target.kind == Kind::Kinesis { "stream" } else { "delivery" },

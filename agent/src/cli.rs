@@ -11,6 +11,7 @@ use config::exit::Failure;
 use crate::{
     observe::{bundle, status_command, tap_command},
     settings::{Settings, SettingsError},
+    shipped,
 };
 
 /// Where the settings are unless `-c` says otherwise; the Java agent's place.
@@ -27,6 +28,8 @@ pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/aws-kinesis/agent.json";
   agent parse access.log -c agent.json --json    what would be sent for a file, and what would not
   agent cost access.log                          what aggregation and compression would save
   agent status -c agent.json                     how far each file is, and what is wrong
+  agent import-checkpoints --dry-run             say what would be taken over from the Java agent
+  agent shipped --wait 30s /var/log/app.log.1    wait until all of a file was accepted
   RUST_LOG=debug agent run -c agent.json         say more")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -50,6 +53,26 @@ pub(crate) enum Command {
     Tap(tap_command::TapOptions),
     /// Pack what a support case needs, without secrets
     SupportBundle(bundle::BundleOptions),
+    /// Take over the checkpoints of the Java agent, so that nothing is lost or repeated by switching
+    ImportCheckpoints {
+        /// Which settings
+        #[command(flatten)]
+        options: Options,
+        /// Its database; checkpointFile of the settings unless given
+        file: Option<PathBuf>,
+        /// Only say what would be imported
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Succeed only when every byte of the files was accepted by the destination; for logrotate
+    Shipped {
+        /// Which settings
+        #[command(flatten)]
+        options: Options,
+        /// What is asked
+        #[command(flatten)]
+        request: shipped::Request,
+    },
 }
 
 /// Flags of `check`.

@@ -34,6 +34,7 @@ mod cli;
 mod cost;
 mod counters;
 mod destination;
+mod import;
 mod instance;
 mod observe;
 mod online;
@@ -48,13 +49,14 @@ mod rehearsal;
 mod run;
 pub mod settings;
 mod ship;
+mod shipped;
 mod status;
 mod tail;
 #[cfg(test)]
 mod testing;
 mod transform;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use config::exit::{self, Failure};
@@ -79,6 +81,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Command::Status(options) => observe::status_command::run(&options),
         cli::Command::Tap(options) => observe::tap_command::run(&options),
         cli::Command::SupportBundle(options) => observe::bundle::command(&options),
+        cli::Command::ImportCheckpoints { options, file, dry_run } => {
+            options.settings().and_then(|settings| print_import(&settings, file.as_deref(), dry_run))
+        }
+        cli::Command::Shipped { options, request } => options.settings().and_then(|settings| shipped::run(&settings, &request)),
     })
 }
 
@@ -90,6 +96,11 @@ fn run_until_signal(settings: Settings) -> Result<(), Failure> {
         run(settings, stop).await?;
         Ok(())
     })
+}
+
+fn print_import(settings: &Settings, file: Option<&Path>, is_dry: bool) -> Result<(), Failure> {
+    print!("{}", import::by_hand(settings, file, is_dry)?);
+    Ok(())
 }
 
 fn check(settings: Settings, is_online: bool) -> Result<(), Failure> {

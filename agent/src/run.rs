@@ -19,13 +19,17 @@ use crate::{
     },
     counters::Counters,
     destination::{AROUND_RECORD, AnyDestination, Clients},
+    import,
     instance::InstanceFacts,
     observe::{Flows, Observed, Observer},
     recipe::Recipe,
     record::Record,
     settings::{FlowSettings, Settings},
     ship::{DeadLetters, Shipper},
-    tail::{self, CHUNK_RECORDS, READ_BYTES},
+    tail::{
+        self, CHUNK_RECORDS, READ_BYTES,
+        survey::{Reach, reach},
+    },
 };
 
 /// Chunks that may wait between a tailer and its shipper. Enough to read while requests are built; the files are
@@ -113,7 +117,11 @@ struct Flow {
 fn load(settings: &Settings, directory: &StateDirectory) -> Result<Vec<Flow>> {
     let load = |flow: &FlowSettings| {
         let store = directory.store(&flow.id);
-        let state = store.load()?;
+        let state = match store.load()? {
+            Some(state) => Some(state),
+            None => import::at_start(settings, flow, &store)?,
+        };
+        tell_reach(flow);
         let bound_mib = memory_bound(flow).div_ceil(1024 * 1024);
         info!(
             flow = flow.id,
@@ -136,6 +144,16 @@ async fn connect(settings: &Settings) -> Result<Vec<AnyDestination>> {
         destinations.push(clients.destination(&flow.target).await.with_context(|| format!("flow {}", flow.id))?);
     }
     Ok(destinations)
+}
+
+/// Says what a pattern reaches; one that reaches nothing looks like a quiet log otherwise.
+fn tell_reach(flow: &FlowSettings) {
+    match reach(flow) {
+        Reach::Files(0) => info!(flow = flow.id, "the pattern matches no file now"),
+        Reach::Files(files) => info!(flow = flow.id, files, "the pattern matches"),
+        Reach::Blocked(reason) => warn!(flow = flow.id, "{reason}"),
+        Reach::Nothing(reason) => warn!(flow = flow.id, "the pattern matches nothing: {reason}"),
+    }
 }
 
 /// Waits for every flow. The first that fails stops the others, and is the one to report.

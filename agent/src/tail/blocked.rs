@@ -44,6 +44,11 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> Blocked {
     }
 }
 
+/// Whether the agent may read a file, as far as the system tells.
+pub(crate) fn may_read(path: &Path) -> bool {
+    accessat(CWD, path, Access::READ_OK, AtFlags::EACCESS).is_ok()
+}
+
 fn advice_without_permission(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => "raise the limit of open files (LimitNOFILE of the unit)",

@@ -143,7 +143,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         active.extend(seen.iter().filter(|file| !file.is_unchanged).map(|file| base_of(&file.name)));
         let there = self.files.values().filter(|file| file.facts.gone.is_none());
         // One that is only drained any more changes nothing as long as nothing else does.
-        let moved = there.filter(|file| !unchanged.contains(&file.id) && !(file.gone_since.is_some() && file.is_open()));
+        let moved = there.filter(|file| !(unchanged.contains(&file.id) || file.gone_since.is_some() && file.is_open()));
         active.extend(moved.map(|file| base_of(&file.facts.name)));
         if active.is_empty() {
             return (Vec::new(), Vec::new());

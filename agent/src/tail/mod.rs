@@ -22,6 +22,7 @@ mod multi_line;
 pub(crate) mod names;
 mod pace;
 mod packed;
+pub(crate) mod survey;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;
@@ -377,11 +378,12 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             match file.gone_since {
                 Some(since) if is_quiet && now.duration_since(since) >= GRACE => expired.push(file.id),
                 None if is_quiet && file.is_open() && file.facts.rotated => rotated.push(file.id),
-                None if open > IDLE_HANDLES && file.is_open() => {
-                    if file.is_quiet(IDLE_PERIOD, now) || (is_starved && file.is_drained()) {
-                        file.close();
-                        open -= 1;
-                    }
+                None if open > IDLE_HANDLES
+                    && file.is_open()
+                    && (file.is_quiet(IDLE_PERIOD, now) || (is_starved && file.is_drained())) =>
+                {
+                    file.close();
+                    open -= 1;
                 }
                 _ => {}
             }

@@ -169,6 +169,11 @@ impl Directory {
         Look::Files(found)
     }
 
+    /// The names of the flow's files and their rotations, without a look at each.
+    pub(super) fn names(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.tree.walk(true)?.entries.into_iter().filter(|entry| !entry.is_packed).map(|entry| entry.name).collect())
+    }
+
     /// Reads how a file begins that was taken to be as it was.
     pub(super) fn load(&mut self, file: &mut Seen) {
         if file.is_unchanged && file.head.is_none() {
