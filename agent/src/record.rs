@@ -202,7 +202,8 @@ pub(crate) enum FromTailer {
         /// Where reading began. Only heeded the first time.
         position: u64,
     },
-    /// The directory was looked at for the first time ever: from now on an unknown file is a new one.
+    /// Every file is known that was there at the first look ever, or that an earlier run left: from now on there is a
+    /// state to save, and a file that is not in it is a new one.
     Baseline,
     /// Nothing more comes from this file; forget it when all of it was accepted.
     Done(FileId),

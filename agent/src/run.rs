@@ -179,7 +179,7 @@ async fn run_flow(
     let id = settings.id.clone();
     // A full channel makes the tailer wait; the file behind it is the buffer.
     let (to_shipper, incoming) = mpsc::channel(queued_chunks(&settings));
-    let positions = Positions::new(id.clone(), state.is_some());
+    let positions = Positions::new(id.clone());
     let shipper = Shipper::new(settings.clone(), destination, positions, store, letters, counters.clone());
     let thread = tail::thread::spawn(settings, state, counters, to_shipper, stop.clone());
     let thread = thread.with_context(|| format!("cannot start the tailer of flow {id}"))?;

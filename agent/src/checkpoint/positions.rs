@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Positions {
     flow: String,
     files: BTreeMap<FileId, Tracked>,
-    /// False until the directory was seen once; before that there is nothing to save.
+    /// False until every file that must not count as new was learnt; before that there is nothing to save.
     has_baseline: bool,
     /// Whether the state differs from the one last taken.
     changed: bool,
@@ -47,9 +47,9 @@ impl Tickets {
 }
 
 impl Positions {
-    /// Nothing known yet. `has_baseline` says whether the flow has a saved state.
-    pub(crate) fn new(flow: String, has_baseline: bool) -> Self {
-        Self { flow, files: BTreeMap::new(), has_baseline, changed: false }
+    /// Nothing known yet.
+    pub(crate) fn new(flow: String) -> Self {
+        Self { flow, files: BTreeMap::new(), has_baseline: false, changed: false }
     }
 
     /// Learns of a file, or what changed about it. The position counts only the first time.
@@ -63,7 +63,7 @@ impl Positions {
         }
     }
 
-    /// Notes that the directory was seen: from now on there is a state to save.
+    /// Notes that every file that must not count as new was learnt: from now on there is a state to save.
     pub(crate) fn baseline(&mut self) {
         self.has_baseline = true;
         self.changed = true;
@@ -214,6 +214,14 @@ mod tests {
     use super::*;
     use crate::record::{Fingerprint, Node, PartitionKey};
 
+    /// Of a flow that has a state.
+    fn known() -> Positions {
+        let mut positions = Positions::new("f".to_owned());
+        positions.baseline();
+        positions.take_state();
+        positions
+    }
+
     fn facts(name: &str) -> FileFacts {
         let node = Node { device: 1, inode: 2 };
         FileFacts {
@@ -243,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_batch_of_two_files_moves_both() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 0);
         positions.learn(FileId(2), facts("b"), 100);
         let tickets = positions.sent(&[record(1, 10), record(2, 110), record(1, 20)]);
@@ -254,7 +262,7 @@ mod tests {
 
     #[test]
     fn nothing_is_saved_before_the_directory_was_seen() {
-        let mut positions = Positions::new("f".to_owned(), false);
+        let mut positions = Positions::new("f".to_owned());
         positions.learn(FileId(1), facts("a"), 7);
         assert!(!positions.is_changed());
         positions.baseline();
@@ -265,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_file_is_forgotten_only_when_all_of_it_was_accepted() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 0);
         let records = [record(1, 10), record(1, 20)];
         positions.received(&records);
@@ -280,7 +288,7 @@ mod tests {
 
     #[test]
     fn lines_that_need_no_sending_are_passed_when_every_record_before_them_was_accepted() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 0);
         positions.passed(FileId(1), 5);
         assert_eq!(offsets(&positions), [5], "nothing stands before them");
@@ -300,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_record_behind_passed_lines_takes_them_along() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 0);
         let records = [record(1, 10), record(1, 40)];
         positions.received(&records[..1]);
@@ -316,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_file_whose_last_lines_were_passed_is_forgotten() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 0);
         positions.passed(FileId(1), 10);
         positions.done(FileId(1));
@@ -325,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_shorter_copy_limits_the_position_that_is_saved() {
-        let mut positions = Positions::new("f".to_owned(), true);
+        let mut positions = known();
         positions.learn(FileId(1), facts("a"), 50);
         positions.learn(FileId(1), FileFacts { copied_to: Some(30), ..facts("a.1") }, 0);
         assert_eq!(offsets(&positions), [30]);

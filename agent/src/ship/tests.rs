@@ -63,7 +63,7 @@ async fn ship_with(more: &str, folder: &TempDir, server: &FakeKinesis, news: Vec
     let directory = StateDirectory::open(folder.path()).unwrap();
     let settings = flow(folder.path(), "a.log", &format!(r#", "maxBufferSizeRecords": 10{more}"#));
     let (store, counters) = (directory.store(&settings.id), Arc::new(Counters::default()));
-    let positions = Positions::new(settings.id.clone(), false);
+    let positions = Positions::new(settings.id.clone());
     let letters = DeadLetters::new(directory.dead_letters());
     let destination = server.destination();
     let shipper = Shipper::new(settings, destination, positions, store.clone(), letters, counters.clone());
@@ -219,7 +219,7 @@ async fn what_is_accepted_is_saved_before_the_next_request_leaves() {
         Reply::Each(vec![true; records.len()])
     });
     let server = server.await;
-    let positions = Positions::new(settings.id.clone(), false);
+    let positions = Positions::new(settings.id.clone());
     let letters = DeadLetters::new(directory.dead_letters());
     let destination = server.destination();
     let shipper = Shipper::new(settings, destination, positions, store, letters, Arc::default());

@@ -46,6 +46,10 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             // What an earlier run left; the shipper must hear of it before any line.
             let ids: Vec<FileId> = self.files.keys().copied().collect();
             ids.into_iter().for_each(|id| self.announce(id));
+            if self.has_baseline {
+                // Not before the last of them: a save in between would forget those still to come.
+                self.is_closed |= !(self.sink)(FromTailer::Baseline);
+            }
         }
         let is_full = self.is_full_look_due(now);
         let is_first = self.last_look.replace(now).is_none();

@@ -26,6 +26,22 @@ fn the_first_start_from_the_start_sends_matching_files_only() {
     assert_eq!(world.delivered, ["old\n"]);
 }
 
+/// A save between two announcements wrote a checkpoint without the second file, which then counted as new.
+#[test]
+fn a_crash_while_the_files_of_an_earlier_run_are_announced_forgets_none() {
+    let mut world = World::new("a.log*", "START_OF_FILE");
+    world.append("a.log", "one\n");
+    world.append("a.log.1", "two\n");
+    world.start();
+    world.poll();
+    world.stop();
+    world.start();
+    world.crash_after_the_first_news();
+    world.start();
+    world.poll();
+    assert_eq!(world.sorted(), ["one\n", "two\n"]);
+}
+
 #[test]
 fn a_last_line_that_was_open_at_the_first_start_is_sent_whole() {
     let mut world = World::new("a.log", "END_OF_FILE");

@@ -87,7 +87,7 @@ impl World {
             true
         });
         let tailer = Tailer::new(self.settings.clone(), self.saved.as_ref(), Arc::default(), self.now, sink);
-        let positions = Positions::new(self.settings.id.clone(), self.saved.is_some());
+        let positions = Positions::new(self.settings.id.clone());
         self.running = Some(Running { tailer, inbox, positions, waiting: Vec::new(), put_aside: Vec::new() });
     }
 
@@ -128,6 +128,16 @@ impl World {
         }
         self.acknowledge();
         self.running = None;
+    }
+
+    /// Looks at the directory and ends while the shipper has heard only the first news.
+    fn crash_after_the_first_news(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.tailer.round(self.now, false);
+            running.inbox.borrow_mut().truncate(1);
+            running.take_news();
+        }
+        self.crash();
     }
 
     /// Ends without a word: what was not acknowledged never arrived.
