@@ -3,6 +3,7 @@
 //! ```text
 //!  log_writer ─▶ access.log ─▶ [agent] ─▶ faults (HTTP proxy) ─▶ stream (embedded Kinesis) ─▶ [analytics]
 //!  generator       (rotates)   process      fails on demand        read back through the SDK    process
+//!                             [agent] ─▶ recorder (keeps account of every line, fails on demand)
 //!                                                  [local] ─▶ browser (headless Chromium)
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod faults;
 pub mod generator;
 pub mod log_writer;
 pub mod process;
+pub mod recorder;
 pub mod servers;
 pub mod stream;
 pub mod wait;

@@ -11,15 +11,15 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// A request or an answer, complete.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// First line and headers, without the empty line after them.
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
     /// The next message, or None when the other side closed between two.
-    pub(super) async fn read(connection: &mut TcpStream) -> Result<Option<Self>> {
+    pub(crate) async fn read(connection: &mut TcpStream) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = find_end_of_head(&bytes) {
@@ -42,13 +42,13 @@ impl Message {
         Ok(Some(Self { head, body }))
     }
 
-    pub(super) async fn write(&self, connection: &mut TcpStream) -> Result<()> {
+    pub(crate) async fn write(&self, connection: &mut TcpStream) -> Result<()> {
         let bytes = [self.head.as_bytes(), b"\r\n\r\n", &self.body].concat();
         Ok(connection.write_all(&bytes).await?)
     }
 
     /// The same head around another body.
-    pub(super) fn with_body(&self, body: Vec<u8>) -> Self {
+    pub(crate) fn with_body(&self, body: Vec<u8>) -> Self {
         let is_length = |line: &&str| line.to_ascii_lowercase().starts_with("content-length:");
         let mut lines: Vec<&str> = self.head.split("\r\n").filter(|line| !is_length(line)).collect();
         let length = format!("Content-Length: {}", body.len());
@@ -57,12 +57,12 @@ impl Message {
     }
 
     /// An answer of the stream.
-    pub(super) fn ok(body: Vec<u8>) -> Self {
+    pub(crate) fn ok(body: Vec<u8>) -> Self {
         Self { head: "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1".to_owned(), body: Vec::new() }.with_body(body)
     }
 
     /// A refusal of the whole request, as AWS words it.
-    pub(super) fn error(status: u16) -> Self {
+    pub(crate) fn error(status: u16) -> Self {
         let kind = if status == 503 { "ServiceUnavailable" } else { "InternalFailure" };
         let body = format!("{{\"__type\":\"{kind}\",\"message\":\"injected\"}}").into_bytes();
         let head = format!("HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.1");
@@ -71,7 +71,7 @@ impl Message {
 }
 
 /// A header's value; names are compared without case.
-pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.split("\r\n").find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then_some(value.trim())

@@ -3,7 +3,7 @@
 //! It speaks HTTP/1.1 by hand, because a server library cannot cut a connection in the middle of an exchange.
 //! Only puts can fail; everything else passes. Its counts say how many records are on their way at any moment.
 
-mod http;
+pub(crate) mod http;
 mod script;
 mod throttle;
 
