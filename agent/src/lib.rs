@@ -34,6 +34,9 @@ mod cli;
 mod cost;
 mod counters;
 mod destination;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod import;
 mod instance;
 mod observe;

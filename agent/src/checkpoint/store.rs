@@ -129,13 +129,10 @@ impl Store {
             Err(source) => return Err(CheckpointError::Read { path: self.path.clone(), source }),
         };
         let corrupt = |reason| CheckpointError::Corrupt { path: self.path.clone(), reason };
-        let mut state: FlowState = serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
+        let mut state = parse(&text).map_err(corrupt)?;
         state.saved_at = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok();
         if let Some(newer) = recent::load(&self.path, &text) {
-            state = newer;
-        }
-        if state.version != VERSION {
-            return Err(corrupt(format!("it has version {}, this agent writes {VERSION}", state.version)));
+            state = with_known_version(newer).map_err(corrupt)?;
         }
         if state.flow != self.flow {
             return Err(corrupt(format!("it belongs to flow {}", state.flow)));
@@ -168,6 +165,18 @@ impl Store {
         }
         Recent::begin(&self.path, &content)
     }
+}
+
+/// Reads a state, or says why it is none.
+pub(crate) fn parse(text: &[u8]) -> Result<FlowState, String> {
+    with_known_version(serde_json::from_slice(text).map_err(|error| error.to_string())?)
+}
+
+fn with_known_version(state: FlowState) -> Result<FlowState, String> {
+    if state.version != VERSION {
+        return Err(format!("it has version {}, this agent writes {VERSION}", state.version));
+    }
+    Ok(state)
 }
 
 #[cfg(test)]

@@ -275,7 +275,7 @@ async fn ship_packed(server: &FakeKinesis, more: &str, count: u64) -> (Outcome, 
     let settings = flow(folder.path(), "a.log", &format!(r#", "maxBufferSizeRecords": 2{more}"#));
     let (store, counters) = (directory.store(&settings.id), Arc::new(Counters::default()));
     let letters = DeadLetters::new(directory.dead_letters());
-    let positions = Positions::new(settings.id.clone(), false);
+    let positions = Positions::new(settings.id.clone());
     let destination = server.destination();
     let shipper = Shipper::new(settings, destination, positions, store.clone(), letters, counters.clone());
     let (sender, incoming) = mpsc::channel(2);

@@ -17,7 +17,7 @@ mod directory;
 mod discovery;
 mod file;
 mod framing;
-mod line_buffer;
+pub(crate) mod line_buffer;
 mod multi_line;
 pub(crate) mod names;
 mod pace;
