@@ -39,7 +39,7 @@ async fn expired_credentials_are_reported_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_reported_and_nothing_is_lost() {
     let message = "The request signature we calculated does not match the signature you provided.";
-    refused(400, "InvalidSignatureException", message, &[message, "credentials"]).await;
+    refused(400, "InvalidSignatureException", message, &[message, "awsSecretAccessKey"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
