@@ -50,6 +50,7 @@ mod recipe;
 mod record;
 mod rehearsal;
 mod run;
+mod service;
 pub mod settings;
 mod ship;
 mod shipped;
@@ -65,6 +66,8 @@ use anyhow::Context as _;
 use config::exit::{self, Failure};
 use tracing::warn;
 
+use self::cli::Command;
+
 pub use self::{
     run::{Summary, run},
     settings::Settings,
@@ -74,30 +77,22 @@ pub use self::{
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = cli::parse(arguments);
-    config::logging::init("info");
-    exit::code(match arguments.command {
-        cli::Command::Run(options) => options.settings().and_then(run_until_signal),
-        cli::Command::Check(options) => options.settings.settings().and_then(|settings| check(settings, options.online)),
-        cli::Command::Parse(arguments) => parse::run(&arguments),
-        cli::Command::Cost(arguments) => cost::run(&arguments),
-        cli::Command::Status(options) => observe::status_command::run(&options),
-        cli::Command::Tap(options) => observe::tap_command::run(&options),
-        cli::Command::SupportBundle(options) => observe::bundle::command(&options),
-        cli::Command::ImportCheckpoints { options, file, dry_run } => {
+    let command = cli::parse(arguments).command();
+    if !matches!(command, Command::Run(_)) {
+        config::logging::init("info");
+    }
+    exit::code(match command {
+        Command::Run(options) => service::run(options),
+        Command::Check(options) => options.settings.settings().and_then(|settings| check(settings, options.online)),
+        Command::Parse(arguments) => parse::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
+        Command::Status(options) => observe::status_command::run(&options),
+        Command::Tap(options) => observe::tap_command::run(&options),
+        Command::SupportBundle(options) => observe::bundle::command(&options),
+        Command::ImportCheckpoints { options, file, dry_run } => {
             options.settings().and_then(|settings| print_import(&settings, file.as_deref(), dry_run))
         }
-        cli::Command::Shipped { options, request } => options.settings().and_then(|settings| shipped::run(&settings, &request)),
-    })
-}
-
-fn run_until_signal(settings: Settings) -> Result<(), Failure> {
-    settings.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let stop = config::stop::on_signal().context("cannot wait for signals")?;
-        run(settings, stop).await?;
-        Ok(())
+        Command::Shipped { options, request } => options.settings().and_then(|settings| shipped::run(&settings, &request)),
     })
 }
 
@@ -107,7 +102,7 @@ fn print_import(settings: &Settings, file: Option<&Path>, is_dry: bool) -> Resul
 }
 
 fn check(settings: Settings, is_online: bool) -> Result<(), Failure> {
-    settings.warnings.iter().for_each(|warning| warn!("{warning}"));
+    settings.notes().for_each(|note| warn!("{note}"));
     print!("{}", check::describe(&settings));
     if !is_online {
         return Ok(());

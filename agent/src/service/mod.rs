@@ -1,0 +1,35 @@
+//! The agent as a service, in the place of the Java agent: started by its flags, variables and scripts, watched and
+//! reloaded by systemd.
+//!
+//! - `arguments` and `log` translate what the Java agent's users have set.
+//! - `log_file` is a log that is reopened and kept small.
+
+pub(crate) mod arguments;
+pub(crate) mod log;
+mod log_file;
+
+use anyhow::Context as _;
+use config::exit::Failure;
+use tracing::warn;
+
+use crate::cli::RunOptions;
+
+/// `agent run`: ships until a signal ends it.
+///
+/// # Errors
+/// When the settings are wrong, or the agent fails.
+pub(crate) fn run(options: RunOptions) -> Result<(), Failure> {
+    let options = if options.service { options.with_environment()? } else { options };
+    let settings = options.settings.settings()?;
+    log::start(&options, &settings)?;
+    if options.service {
+        arguments::warnings().iter().for_each(|warning| warn!("{warning}"));
+    }
+    settings.notes().for_each(|note| warn!("{note}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = config::stop::on_signal().context("cannot wait for signals")?;
+        crate::run::run(settings, stop).await?;
+        Ok(())
+    })
+}
