@@ -17,6 +17,7 @@
 //! - `batcher`, `ack_tracker`, `checkpoint::positions` and `ship::shipment` are pure; `ship` is the loop around them.
 //! - `destination` sends one request and says what became of each record. `aws` is how it gets there, and as whom.
 //! - `observe` shows all of it to others: status, metrics, health, samples. It never slows a flow down.
+//! - `service` is the agent under systemd: what it is told at the start, reloads, keep-alives, installation.
 //! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
 //!
 //! Invariants: a saved position never passes a line that was not accepted. Nothing is dropped to keep up: a full
@@ -39,6 +40,7 @@ mod destination;
 pub mod fuzzing;
 mod import;
 mod instance;
+mod memory;
 mod observe;
 mod online;
 mod pack;

@@ -21,9 +21,11 @@ use crate::{
     destination::{AROUND_RECORD, AnyDestination, Clients},
     import,
     instance::InstanceFacts,
+    memory,
     observe::{Flows, Observed, Observer},
     recipe::Recipe,
     record::Record,
+    service::{notify, reload::Reload, supervisor::Supervisor},
     settings::{FlowSettings, Settings},
     ship::{DeadLetters, Shipper},
     tail::{
@@ -63,38 +65,45 @@ pub struct Summary {
 /// When another agent has the state directory, a checkpoint is damaged or cannot be saved at the end, no region is
 /// known, or a flow fails.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
+    run_reloadable(settings, stop, mpsc::channel(1).1).await
+}
+
+/// [`run()`] that changes to other settings when it is asked to.
+pub(crate) async fn run_reloadable(
+    mut settings: Settings,
+    stop: CancellationToken,
+    reloads: mpsc::Receiver<Reload>,
+) -> Result<Summary> {
     let started = Instant::now();
     let directory = StateDirectory::open(&settings.state_directory)?;
-    let flows = load(&settings, &directory)?;
-    let destinations = connect(&settings).await?;
+    state_memory(&mut settings);
+    let (observed, grace) = (Flows::default(), settings.shutdown_timeout);
+    let mut runner = Runner::new(&settings, directory, observed.clone(), stop.clone()).await;
+    let flows = runner.prepare(settings.flows.iter().cloned()).await?;
     info!(flows = flows.len(), state = %settings.state_directory.display(), "Found {} configured flow(s)", flows.len());
 
-    let observed = Flows::default();
-    flows.iter().for_each(|flow| observed.add(Observed::new(&flow.settings, flow.counters.clone())));
     let observer = Observer::start(&settings, &observed, started, stop.clone()).await;
-    let counters: Vec<Arc<Counters>> = flows.iter().map(|flow| flow.counters.clone()).collect();
-    let mut tasks = JoinSet::new();
-    let instance = InstanceFacts::start(&settings).await;
-    for (flow, destination) in flows.into_iter().zip(destinations) {
-        let letters = DeadLetters::new(directory.dead_letters());
-        tasks.spawn(run_flow(flow, destination, letters, stop.clone(), settings.shutdown_timeout));
-    }
+    let mut supervisor = Supervisor::new(runner, stop.clone());
+    supervisor.start(flows).await;
     info!("Startup completed in {} ms.", started.elapsed().as_millis());
+    notify::ready(&notify::text(&observed));
+    let ended = CancellationToken::new();
+    let keeping_alive = tokio::spawn(notify::keep_alive(observed.clone(), ended.clone()));
     let signal = stop.clone();
     let stopped = tokio::spawn(async move {
         signal.cancelled().await;
+        notify::stopping(grace);
         Instant::now()
     });
-    let refreshing = instance.map(|instance| tokio::spawn(instance.run(stop.clone())));
-    let outcome = join_all(&mut tasks, &stop).await;
+    let outcome = supervisor.run(settings, reloads).await;
     observer.finish().await?;
+    ended.cancel();
+    keeping_alive.await.context("the keep-alives failed")?;
     stop.cancel(); // also where every flow ended on its own
-    if let Some(refreshing) = refreshing {
-        refreshing.await.context("the refresh of the instance's facts failed")?;
-    }
+    supervisor.finish().await?;
     outcome?;
     let stopped = stopped.await.context("cannot tell when the stop began")?;
-    let summary = summarize(&counters);
+    let summary = summarize(supervisor.counters());
     info!(
         records_refused = summary.records_refused,
         records_retried = summary.records_retried,
@@ -105,6 +114,107 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary>
     Ok(summary)
 }
 
+/// Gives each flow its share of the memory, and says what all may hold.
+fn state_memory(settings: &mut Settings) {
+    let (budget, bound) = (settings.max_memory_bytes, memory::fit(&mut settings.flows, settings.max_memory_bytes));
+    let mib = |bytes: usize| bytes.div_ceil(1024 * 1024);
+    info!(
+        flows = settings.flows.len(),
+        "memory: at most {} MiB for all flows, of maxMemoryBytes {} MiB",
+        mib(bound),
+        mib(budget)
+    );
+    if bound > budget {
+        let (count, budget) = (settings.flows.len(), mib(budget));
+        warn!("{count} flows cannot do with {budget} MiB: raise maxMemoryBytes to {bound}, or spread them over more agents");
+    }
+}
+
+/// What every flow needs to run, whichever it is.
+pub(crate) struct Runner {
+    /// Those of the start; a reload changes only the flows.
+    settings: Settings,
+    directory: StateDirectory,
+    clients: Clients,
+    observed: Flows,
+    /// Keep the instance's facts fresh, until `stop`.
+    refreshing: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// One flow that can start: nothing it needs is missing.
+pub(crate) struct Prepared {
+    flow: Flow,
+    destination: AnyDestination,
+}
+
+impl Prepared {
+    /// The flow's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.flow.settings.id
+    }
+
+    /// What it will count.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        self.flow.counters.clone()
+    }
+}
+
+impl Runner {
+    async fn new(settings: &Settings, directory: StateDirectory, observed: Flows, stop: CancellationToken) -> Self {
+        let clients = Clients::load(settings).await;
+        Self { settings: settings.clone(), directory, clients, observed, refreshing: JoinSet::new(), stop }
+    }
+
+    /// Loads every checkpoint and finds every destination before anything starts: one that is damaged must not stop an
+    /// agent half-way.
+    ///
+    /// # Errors
+    /// When a checkpoint cannot be read, or no region is known.
+    pub(crate) async fn prepare(&mut self, flows: impl IntoIterator<Item = FlowSettings>) -> Result<Vec<Prepared>> {
+        let mut prepared = Vec::new();
+        for flow in flows {
+            let destination = self.clients.destination(&flow.target).await.with_context(|| format!("flow {}", flow.id))?;
+            prepared.push(Prepared { flow: load(flow, &self.settings, &self.directory)?, destination });
+        }
+        for Prepared { flow, .. } in &prepared {
+            self.observed.add(Observed::new(&flow.settings, flow.counters.clone()));
+        }
+        Ok(prepared)
+    }
+
+    /// Asks what this instance is if one of the flows wants to know, and keeps asking.
+    pub(crate) async fn learn_instance(&mut self, flows: &[Prepared]) {
+        let flows = flows.iter().map(|prepared| prepared.flow.settings.clone()).collect();
+        if let Some(instance) = InstanceFacts::start(&Settings { flows, ..self.settings.clone() }).await {
+            self.refreshing.spawn(instance.run(self.stop.clone()));
+        }
+    }
+
+    /// Runs a flow until `stop` is cancelled and what was read is finished.
+    pub(crate) fn run(
+        &self,
+        Prepared { flow, destination }: Prepared,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Result<()>> + use<> {
+        let letters = DeadLetters::new(self.directory.dead_letters());
+        run_flow(flow, destination, letters, stop, self.settings.shutdown_timeout)
+    }
+
+    /// A flow has ended and is no more to be seen.
+    pub(crate) fn forget(&self, id: &str) {
+        self.observed.remove(id);
+    }
+
+    /// Waits for what runs beside the flows. It ends with `stop`.
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        while let Some(ended) = self.refreshing.join_next().await {
+            ended.context("the refresh of the instance's facts failed")?;
+        }
+        Ok(())
+    }
+}
+
 /// One flow before it starts.
 struct Flow {
     settings: FlowSettings,
@@ -113,37 +223,23 @@ struct Flow {
     counters: Arc<Counters>,
 }
 
-/// Loads every checkpoint before anything starts: one that is damaged must not stop an agent half-way.
-fn load(settings: &Settings, directory: &StateDirectory) -> Result<Vec<Flow>> {
-    let load = |flow: &FlowSettings| {
-        let store = directory.store(&flow.id);
-        let state = match store.load()? {
-            Some(state) => Some(state),
-            None => import::at_start(settings, flow, &store)?,
-        };
-        tell_reach(flow);
-        let bound_mib = memory_bound(flow).div_ceil(1024 * 1024);
-        info!(
-            flow = flow.id,
-            stream = flow.target.written(),
-            known = state.is_some(),
-            memory_bound_mib = bound_mib,
-            "Starting tailer for file {}",
-            flow.id
-        );
-        Ok(Flow { settings: flow.clone(), store, state, counters: Arc::default() })
+fn load(flow: FlowSettings, settings: &Settings, directory: &StateDirectory) -> Result<Flow> {
+    let store = directory.store(&flow.id);
+    let state = match store.load()? {
+        Some(state) => Some(state),
+        None => import::at_start(settings, &flow, &store)?,
     };
-    settings.flows.iter().map(load).collect()
-}
-
-/// The destination of each flow, in their order.
-async fn connect(settings: &Settings) -> Result<Vec<AnyDestination>> {
-    let mut clients = Clients::load(settings).await;
-    let mut destinations = Vec::with_capacity(settings.flows.len());
-    for flow in &settings.flows {
-        destinations.push(clients.destination(&flow.target).await.with_context(|| format!("flow {}", flow.id))?);
-    }
-    Ok(destinations)
+    tell_reach(&flow);
+    let bound_mib = memory_bound(&flow).div_ceil(1024 * 1024);
+    info!(
+        flow = flow.id,
+        stream = flow.target.written(),
+        known = state.is_some(),
+        memory_bound_mib = bound_mib,
+        "Starting tailer for file {}",
+        flow.id
+    );
+    Ok(Flow { settings: flow, store, state, counters: Arc::default() })
 }
 
 /// Says what a pattern reaches; one that reaches nothing looks like a quiet log otherwise.
@@ -154,18 +250,6 @@ fn tell_reach(flow: &FlowSettings) {
         Reach::Blocked(reason) => warn!(flow = flow.id, "{reason}"),
         Reach::Nothing(reason) => warn!(flow = flow.id, "the pattern matches nothing: {reason}"),
     }
-}
-
-/// Waits for every flow. The first that fails stops the others, and is the one to report.
-async fn join_all(tasks: &mut JoinSet<Result<()>>, stop: &CancellationToken) -> Result<()> {
-    let mut outcome = Ok(());
-    while let Some(finished) = tasks.join_next().await {
-        if let Err(error) = finished.context("a flow panicked").flatten() {
-            stop.cancel();
-            outcome = outcome.and(Err(error));
-        }
-    }
-    outcome
 }
 
 async fn run_flow(
@@ -202,7 +286,7 @@ fn queued_chunks(flow: &FlowSettings) -> usize {
 }
 
 /// Bytes a flow may hold at most, when every line has the size that makes it worst.
-fn memory_bound(flow: &FlowSettings) -> usize {
+pub(crate) fn memory_bound(flow: &FlowSettings) -> usize {
     let line = flow.records.limit;
     // A chunk of made records closes with the one that takes it past a read's size.
     let data = if Recipe::of(flow).is_plain() { READ_BYTES.max(line) } else { READ_BYTES + line };

@@ -69,7 +69,6 @@ impl Flows {
     }
 
     /// Removes a flow that ended.
-    #[cfg_attr(not(test), expect(dead_code, reason = "used once a reload can remove flows"))]
     pub(crate) fn remove(&self, id: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|flow| flow.id != id);
     }

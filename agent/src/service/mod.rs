@@ -3,16 +3,23 @@
 //!
 //! - `arguments` and `log` translate what the Java agent's users have set.
 //! - `log_file` is a log that is reopened and kept small.
+//! - `reload` answers SIGHUP, `changes` (pure) says what is different, `supervisor` starts and ends flows.
+//! - `notify` tells systemd how the agent is.
 
 pub(crate) mod arguments;
+mod changes;
 pub(crate) mod log;
 mod log_file;
+pub(crate) mod notify;
+pub(crate) mod reload;
+pub(crate) mod supervisor;
 
 use anyhow::Context as _;
 use config::exit::Failure;
+use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::cli::RunOptions;
+use crate::{cli::RunOptions, run::run_reloadable};
 
 /// `agent run`: ships until a signal ends it.
 ///
@@ -29,7 +36,12 @@ pub(crate) fn run(options: RunOptions) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;
-        crate::run::run(settings, stop).await?;
+        let hangups = config::stop::on_hangup().context("cannot wait for SIGHUP")?;
+        let (reloads, incoming) = mpsc::channel(1); // one at a time; later signals wait in the kernel
+        let reloading = tokio::spawn(reload::at_each_hangup(hangups, options.settings, reloads));
+        let outcome = run_reloadable(settings, stop, incoming).await;
+        reloading.abort(); // it only waits now, and nobody listens
+        outcome?;
         Ok(())
     })
 }

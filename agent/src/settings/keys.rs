@@ -18,6 +18,7 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("flows", Read),
     ("stateDirectory", Read),
     ("followLinks", Read),
+    ("maxMemoryBytes", Read),
     ("cloudwatch.emitMetrics", Read),
     ("kinesis.endpoint", Read),
     ("kinesis.region", Read),

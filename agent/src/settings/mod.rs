@@ -48,6 +48,9 @@ pub(crate) use self::{
 /// Where the state is kept unless the file or a flag says otherwise.
 pub const DEFAULT_STATE_DIRECTORY: &str = "/var/lib/aws-kinesis-agent";
 
+/// Memory for all flows: what the Java agent gave its heap.
+const DEFAULT_MEMORY_BYTES: i64 = 512 << 20;
+
 /// Everything the agent needs to run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -71,6 +74,8 @@ pub struct Settings {
     pub status_period: Duration,
     /// What others may see of it.
     pub observe: ObserveSettings,
+    /// Bytes all flows may hold in memory together.
+    pub max_memory_bytes: usize,
     /// Where the agent's own log goes.
     pub log: LogSettings,
     /// Keys that were ignored, each as one sentence.
@@ -170,6 +175,7 @@ fn read_agent(object: &Map<String, Value>, problems: &mut Vec<Problem>) -> Setti
         read_timeout: fields.millis("socketTimeoutMillis", 50_000, 1..=DAY_MILLIS),
         shutdown_timeout: fields.millis("shutdownTimeoutMillis", 10_000, 0..=DAY_MILLIS),
         status_period: fields.millis("log.statusReportingPeriodSeconds", 30, 1..=86_400) * 1000,
+        max_memory_bytes: fields.size("maxMemoryBytes", DEFAULT_MEMORY_BYTES, 16 << 20..=1 << 40),
         log: log::read(&mut fields),
         warnings: keys::warnings(object, "", keys::AGENT),
         skipped_files: Vec::new(),
