@@ -10,7 +10,10 @@ use config::exit::Failure;
 
 use crate::{
     observe::{bundle, status_command, tap_command},
-    service::arguments,
+    service::{
+        arguments, generate,
+        install::{InstallOptions, UninstallOptions},
+    },
     settings::{Settings, SettingsError},
     shipped,
 };
@@ -36,7 +39,8 @@ const JAVA_FLOWS_DIRECTORY: &str = "/etc/aws-kinesis/agent.d";
   agent import-checkpoints --dry-run             say what would be taken over from the Java agent
   agent shipped --wait 30s /var/log/app.log.1    wait until all of a file was accepted
   RUST_LOG=debug agent run -c agent.json         say more")]
-#[command(args_conflicts_with_subcommands = true)]
+// The last of a flag that is there twice counts: AGENT_ARGS and ARGS may both have it.
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -89,6 +93,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         request: shipped::Request,
     },
+    /// Make this program the machine's service, in the place of the Java agent
+    Install(InstallOptions),
+    /// Remove the service; configuration and state stay
+    Uninstall(UninstallOptions),
+    /// Write the manual pages
+    Man(generate::ManOptions),
+    /// Print the completions for a shell
+    Completions(generate::CompletionsOptions),
+    /// Print the JSON Schema of agent.json
+    Schema,
 }
 
 /// Flags of `check`.

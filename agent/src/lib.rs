@@ -95,6 +95,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             options.settings().and_then(|settings| print_import(&settings, file.as_deref(), dry_run))
         }
         Command::Shipped { options, request } => options.settings().and_then(|settings| shipped::run(&settings, &request)),
+        Command::Install(options) => service::install::install(&options),
+        Command::Uninstall(options) => service::install::uninstall(&options),
+        Command::Man(options) => service::generate::man(&options),
+        Command::Completions(options) => service::generate::completions(&options),
+        Command::Schema => service::generate::schema(),
     })
 }
 

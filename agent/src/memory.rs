@@ -1,9 +1,8 @@
 //! One bound for the memory of all flows: each takes its share of it. Pure.
 //!
-//! What a flow may hold follows from its queue and its batches ([`memory_bound`]). When the flows together could hold
-//! more than the agent may, those that could hold most get a shorter queue first, fewer requests on their way
-//! then, and smaller batches at last. That costs
-//! some speed in a burst and never a line: the log files are the buffer.
+//! What a flow may hold follows from its queue and its batches ([`memory_bound`]). When the flows together could hold more
+//! than the agent may, those that could hold most get a shorter queue first, fewer requests on their way then, and
+//! smaller batches at last. That costs some speed in a burst and never a line: the log files are the buffer.
 
 use crate::{run::memory_bound, settings::FlowSettings};
 

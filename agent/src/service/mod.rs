@@ -5,9 +5,12 @@
 //! - `log_file` is a log that is reopened and kept small.
 //! - `reload` answers SIGHUP, `changes` (pure) says what is different, `supervisor` starts and ends flows.
 //! - `notify` tells systemd how the agent is.
+//! - `install` makes it the machine's service; `generate` writes what packages bring beside the program.
 
 pub(crate) mod arguments;
 mod changes;
+pub(crate) mod generate;
+pub(crate) mod install;
 pub(crate) mod log;
 mod log_file;
 pub(crate) mod notify;

@@ -15,6 +15,7 @@ mod pattern;
 mod privacy;
 mod problem;
 mod records;
+pub(crate) mod schema;
 mod tracking;
 
 use std::{
@@ -140,7 +141,14 @@ impl Settings {
         settings.warnings.extend(folder.warnings);
         settings.skipped_files = folder.skipped;
         read_flows(&object, path, &folder.files, &mut settings, &mut problems);
-        if problems.is_empty() { Ok(settings) } else { Err(SettingsError::Invalid { path: path.to_owned(), problems }) }
+        if problems.is_empty() {
+            return Ok(settings);
+        }
+        // What is missing may be in there.
+        let skipped =
+            |reason: String| Problem { key: "agent.d".to_owned(), value: Some("not read whole".to_owned()), remedy: reason };
+        problems.extend(settings.skipped_files.into_iter().map(skipped));
+        Err(SettingsError::Invalid { path: path.to_owned(), problems })
     }
 }
 

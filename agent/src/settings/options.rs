@@ -16,7 +16,7 @@ use crate::transform::{
 const KEY: &str = "dataProcessingOptions";
 
 /// The options this agent has, each with its keys. `onParseError`, `tolerant` and `csvQuoting` are ours.
-const OPTIONS: &[(&str, &[(&str, Use)])] = &[
+pub(super) const OPTIONS: &[(&str, &[(&str, Use)])] = &[
     ("SINGLELINE", &[("optionName", Read), ("parseOptions", Read)]),
     (
         "CSVTOJSON",
