@@ -22,7 +22,13 @@ pub(crate) enum Payload {
     /// The shard will be read: its rows are waited for.
     Begin,
     /// Whole lines of a file. The last one may lack its newline.
-    Lines { bytes: Bytes, file: Arc<str>, first_line: u64 },
+    Lines {
+        bytes: Bytes,
+        file: Arc<str>,
+        first_line: u64,
+        /// When each line arrived, milliseconds since 1970; empty when nobody knows.
+        arrivals_ms: Vec<i64>,
+    },
     /// Records of a stream, each with one line or several.
     Records(Vec<StreamRecord>),
     /// Every record that had arrived at `at_ms` (milliseconds since 1970) has been handed over.

@@ -3,13 +3,14 @@
 //! ```text
 //! source/    kinesis (poll) · file, standard input (replay)       IO
 //!   ─▶ decode/     lines -> Arrow columns, only those the program reads
-//!   ─▶ engine/     one owner of window state: partial aggregates a window, closed by the watermark
+//!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
 //!   ─▶ sinks/      table, CSV, JSON lines                          IO
 //!   └▶ live/       open and closed windows over HTTP               IO
-//! program/  what to compute · watermark  how far time has come · pipeline/  wires it all
+//! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
+//! settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
-//! `decode`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
+//! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
 //! Over all closed windows the rows equal those of the same query over the whole log; a line that cannot be read,
 //! a row that comes too late is counted and located, never fatal, never silent.
 
@@ -23,16 +24,24 @@ mod live;
 mod pipeline;
 mod program;
 mod progress;
+mod report;
+mod settings;
 mod sinks;
 mod source;
+mod sql;
 mod summary;
 mod watermark;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use config::exit::{self, Failure};
+
+use cli::Command;
+use settings::Settings;
 
 /// Runs the command line; `local` calls it too, so that what it starts is the product.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -45,7 +54,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(arguments: cli::Arguments) -> Result<(), Failure> {
-    let settings = cli::Settings::try_from(arguments)?;
+    let settings = match arguments.command {
+        None => Settings::counting(arguments.counts)?,
+        Some(Command::Run(run)) => Settings::running(*run)?,
+        Some(Command::Check(program)) => return check(&program),
+        Some(Command::Explain(program)) => return print(&report::explain(&program)?),
+    };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let summary = runtime.block_on(async {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;
@@ -53,6 +67,17 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
     })?;
     report(&summary::text(&summary));
     Ok(())
+}
+
+fn check(program: &cli::ProgramArguments) -> Result<(), Failure> {
+    let (text, is_good) = report::check(program)?;
+    print(&text)?;
+    if is_good { Ok(()) } else { Err(Failure::usage("this program does not run; the reasons stand above")) }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|error| Failure::Run(anyhow::Error::new(error).context("cannot write to standard output")))
 }
 
 #[expect(clippy::print_stderr, reason = "the summary is for the person who started the program, whatever the log level")]

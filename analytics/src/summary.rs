@@ -21,6 +21,7 @@ pub(crate) fn text(summary: &Summary) -> String {
     add(lines.illegal_json, "line was", "lines were", "not legal JSON (Apache's \\xHH escapes), but read and counted");
     add(lines.bad, "line", "lines", "could not be read and did not count; --bad-lines FILE keeps such lines");
     add(stats.late_rows, "row", "rows", "came after the window had closed and did not count; --allowed-lateness waits longer");
+    add(stats.failed_rows, "row", "rows", "could not be computed and went to error_stream");
     add(stats.closed_early, "window", "windows", "closed early because too many groups were held; --max-groups allows more");
     if !summary.is_complete {
         add(summary.open_windows as u64, "window", "windows", "still open when it was stopped, and not written");

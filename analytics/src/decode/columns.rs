@@ -5,11 +5,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder, TimestampMillisecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-/// The time column's name, as in Kinesis Analytics.
-pub(crate) const ROWTIME: &str = "rowtime";
+use crate::program::ROWTIME;
 
-/// `rowtime` and one text column for each name.
-pub(crate) fn schema(column_names: &[String]) -> SchemaRef {
+/// ROWTIME and one text column for each name.
+fn schema(column_names: &[String]) -> SchemaRef {
     let rowtime = Field::new(ROWTIME, DataType::Timestamp(TimeUnit::Millisecond, None), false);
     let texts = column_names.iter().map(|name| Field::new(name, DataType::Utf8View, true));
     Arc::new(Schema::new(std::iter::once(rowtime).chain(texts).collect::<Vec<_>>()))
@@ -28,15 +27,11 @@ impl Columns {
         Self { schema: schema(column_names), rowtime: TimestampMillisecondBuilder::new(), texts }
     }
 
-    pub(super) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
     /// Adds one row. Values beyond the columns (the time field) are not kept.
-    pub(super) fn append(&mut self, row_ms: i64, values: &[&str]) {
+    pub(super) fn append(&mut self, row_ms: i64, values: &[Option<&str>]) {
         self.rowtime.append_value(row_ms);
         for (builder, value) in self.texts.iter_mut().zip(values) {
-            builder.append_value(value);
+            builder.append_option(*value);
         }
     }
 

@@ -18,61 +18,74 @@ pub(crate) enum LineError {
     MissingField { name: String },
     #[error("field \"{name}\" holds an object or a list, not a value")]
     NotAValue { name: String },
-    #[error("no time: {0}")]
-    Time(#[from] super::clf_time::ClfTimeError),
+    #[error("no time: {field} is neither in the form [21/Nov/2026:02:08:50 +0000] nor in that of 2026-11-21T02:08:50Z")]
+    Time { field: String },
+}
+
+/// What a missing field means. A field that is `null` is a missing one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The line is bad: the access log has all of its fields.
+    Bad,
+    /// The value is NULL, and a nested value is its text: any JSON.
+    Null,
 }
 
 /// Values of the wanted fields, and whether a strict JSON parser would have taken the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fields<'a> {
-    pub(crate) values: Vec<Cow<'a, str>>,
+    pub(crate) values: Vec<Option<Cow<'a, str>>>,
     pub(crate) is_legal_json: bool,
 }
 
-/// Reads the fields `wanted` from a line. Numbers, `true`, `false` and `null` are taken as their text.
+/// Reads the fields `wanted` from a line. Numbers, `true` and `false` are taken as their text.
 ///
 /// # Errors
-/// When the line is not an object, lacks a wanted field, or holds an object or a list in one.
-pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[Vec<u8>]) -> Result<Fields<'a>, LineError> {
+/// When the line is not an object. With [`Missing::Bad`] too when it lacks a wanted field, or holds an object or a list
+/// in one.
+pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[Vec<u8>], missing: Missing) -> Result<Fields<'a>, LineError> {
     let mut values: Vec<Option<Cow<'a, str>>> = vec![None; wanted.len()];
     let mut cursor = Cursor { line, at: 0, is_legal_json: str::from_utf8(line).is_ok() };
     let outcome = cursor.members(|key, value| {
         // A repeated key: the last one wins, as in most JSON parsers.
         if let Some(index) = wanted.iter().position(|name| name.as_slice() == key.as_bytes()) {
-            values[index] = Some(value);
+            values[index] = value;
         }
     });
     match outcome {
         Ok(()) => {
-            let values = values
-                .into_iter()
-                .zip(wanted)
-                .map(|(value, name)| value.ok_or_else(|| missing(name)))
-                .collect::<Result<_, _>>()?;
+            if missing == Missing::Bad
+                && let Some((_, name)) = values.iter().zip(wanted).find(|(value, _)| value.is_none())
+            {
+                return Err(missing_field(name));
+            }
             Ok(Fields { values, is_legal_json: cursor.is_legal_json })
         }
-        Err(Stop::Nested) => parse_nested(line, wanted),
+        Err(Stop::Nested) => parse_nested(line, wanted, missing),
         Err(Stop::Broken) => Err(LineError::NotAnObject { at: cursor.at }),
     }
 }
 
 /// Lines with nested values are rare and not Apache's: they go through a whole JSON parser.
-fn parse_nested<'a>(line: &[u8], wanted: &[Vec<u8>]) -> Result<Fields<'a>, LineError> {
+fn parse_nested<'a>(line: &[u8], wanted: &[Vec<u8>], missing: Missing) -> Result<Fields<'a>, LineError> {
     let object: Value = serde_json::from_slice(line).map_err(|error| LineError::NotAnObject { at: error.column() })?;
     let mut values = Vec::with_capacity(wanted.len());
     for name in wanted {
         let name = String::from_utf8_lossy(name);
-        values.push(Cow::Owned(match object.get(name.as_ref()) {
-            None => return Err(missing(name.as_bytes())),
-            Some(Value::Array(_) | Value::Object(_)) => return Err(LineError::NotAValue { name: name.into_owned() }),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        }));
+        values.push(match object.get(name.as_ref()) {
+            None | Some(Value::Null) if missing == Missing::Bad => return Err(missing_field(name.as_bytes())),
+            None | Some(Value::Null) => None,
+            Some(Value::Array(_) | Value::Object(_)) if missing == Missing::Bad => {
+                return Err(LineError::NotAValue { name: name.into_owned() });
+            }
+            Some(Value::String(text)) => Some(Cow::Owned(text.clone())),
+            Some(other) => Some(Cow::Owned(other.to_string())),
+        });
     }
     Ok(Fields { values, is_legal_json: true })
 }
 
-fn missing(name: &[u8]) -> LineError {
+fn missing_field(name: &[u8]) -> LineError {
     LineError::MissingField { name: String::from_utf8_lossy(name).into_owned() }
 }
 
@@ -91,7 +104,7 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Calls `member` for each key and value of the one object on the line.
-    fn members(&mut self, mut member: impl FnMut(Cow<'a, str>, Cow<'a, str>)) -> Result<(), Stop> {
+    fn members(&mut self, mut member: impl FnMut(Cow<'a, str>, Option<Cow<'a, str>>)) -> Result<(), Stop> {
         self.expect(b'{')?;
         if self.peek() != Some(b'}') {
             loop {
@@ -125,11 +138,12 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<Cow<'a, str>, Stop> {
+    /// A value's text; None for `null`.
+    fn value(&mut self) -> Result<Option<Cow<'a, str>>, Stop> {
         match self.peek() {
-            Some(b'"') => self.string(),
+            Some(b'"') => self.string().map(Some),
             Some(b'{' | b'[') => Err(Stop::Nested),
-            _ => self.bare_value(),
+            _ => self.bare_value().map(|text| Some(text).filter(|text| text != "null")),
         }
     }
 
@@ -235,8 +249,8 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> Result<(String, bool), LineError> {
-        let fields = parse(line.as_bytes(), &[b"a".to_vec()])?;
-        Ok((fields.values[0].to_string(), fields.is_legal_json))
+        let fields = parse(line.as_bytes(), &[b"a".to_vec()], Missing::Bad)?;
+        Ok((fields.values[0].as_deref().unwrap().to_owned(), fields.is_legal_json))
     }
 
     #[test]
@@ -279,6 +293,15 @@ mod tests {
         assert_eq!(one(r#"{"b":"1"}"#), Err(LineError::MissingField { name: "a".to_owned() }));
     }
 
+    #[test]
+    fn a_missing_field_or_null_may_be_no_value_and_a_nested_one_its_text() {
+        let one = |line: &'static str| parse(line.as_bytes(), &[b"a".to_vec()], Missing::Null).unwrap().values.remove(0);
+        assert_eq!(one(r#"{"b":"1"}"#), None);
+        assert_eq!(one(r#"{"a":null}"#), None);
+        assert_eq!(one(r#"{"a":"null"}"#).as_deref(), Some("null"));
+        assert_eq!(one(r#"{"a":{"b": [1]}}"#).as_deref(), Some(r#"{"b":[1]}"#));
+    }
+
     proptest::proptest! {
         #[test]
         fn what_a_json_library_writes_is_read_back(text in ".*") {
@@ -288,7 +311,8 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(line in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
-            let _ = parse(&line, &[b"a".to_vec()]);
+            let _ = parse(&line, &[b"a".to_vec()], Missing::Bad);
+            let _ = parse(&line, &[b"a".to_vec()], Missing::Null);
         }
 
         #[test]

@@ -13,23 +13,34 @@ mod columns;
 mod flat;
 mod lenient;
 mod record;
-
-use std::borrow::Cow;
-use std::sync::Arc;
+mod typed;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use memchr::memchr_iter;
 
 use crate::chunk::{Chunk, Payload, Position, ShardId, StreamRecord};
-use crate::program::RowTime;
+use crate::engine::columns_schema;
+use crate::program::{RowTime, StreamColumn};
+use crate::sql::SqlType;
 use clf_time::ClfClock;
 use columns::Columns;
 use flat::Scan;
 use lenient::LineError;
+pub(crate) use lenient::Missing;
 
 /// The field of the log that holds the time of the request.
-const TIME_FIELD: &str = "request_time";
+pub(crate) const TIME_FIELD: &str = "request_time";
+
+/// What is to be read from lines.
+#[derive(Debug, Clone)]
+pub(crate) struct InputPlan {
+    pub(crate) columns: Vec<StreamColumn>,
+    pub(crate) row_time: RowTime,
+    /// The field that holds the time of a row, when it is event time.
+    pub(crate) time_field: String,
+    pub(crate) missing: Missing,
+}
 
 /// A line that could not be read.
 #[derive(Debug, Clone)]
@@ -67,7 +78,7 @@ pub(crate) enum ShardEvent {
 /// Decoded lines.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    /// `rowtime` (milliseconds, UTC) and the columns of the program.
+    /// ROWTIME (milliseconds, UTC) and the columns of the program.
     pub(crate) batch: RecordBatch,
     pub(crate) bad_lines: Vec<BadLine>,
     pub(crate) counts: LineCounts,
@@ -97,40 +108,65 @@ impl LineCounts {
 
 /// Decodes chunks one after the other; each worker thread has its own.
 pub(crate) struct Decoder {
+    plan: InputPlan,
     /// The program's columns, then the time field when the time of a row stands in the line.
     wanted: Vec<Vec<u8>>,
     /// Where the time field stands in `wanted`.
     time_index: Option<usize>,
-    row_time: RowTime,
-    clock: ClfClock,
+    clock: RowClock,
     columns: Columns,
+    /// ROWTIME and the columns, with their types.
+    schema: SchemaRef,
+    /// Whether a column has another type than text of any length.
+    has_types: bool,
+    /// For each row of the chunk its record and line, when types may refuse it.
+    origins: Vec<(u32, u32)>,
 }
 
 impl Decoder {
-    /// A decoder for the named columns of the log.
-    pub(crate) fn new(column_names: &[String], row_time: RowTime) -> Self {
-        let mut wanted: Vec<Vec<u8>> = column_names.iter().map(|name| name.clone().into_bytes()).collect();
-        if row_time == RowTime::Event && !column_names.iter().any(|name| name == TIME_FIELD) {
-            wanted.push(TIME_FIELD.into());
+    /// A decoder for these columns.
+    pub(crate) fn new(plan: InputPlan) -> Self {
+        let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
+        let mut wanted: Vec<Vec<u8>> = names.iter().map(|name| name.clone().into_bytes()).collect();
+        if plan.row_time == RowTime::Event && !names.contains(&plan.time_field) {
+            wanted.push(plan.time_field.clone().into_bytes());
         }
-        let time_index = wanted.iter().position(|name| name == TIME_FIELD.as_bytes());
-        Self { wanted, time_index, row_time, clock: ClfClock::default(), columns: Columns::new(column_names) }
+        let time_index = wanted.iter().position(|name| name == plan.time_field.as_bytes());
+        let is_plain = |column: &StreamColumn| column.sql_type == Some(SqlType::Varchar(65_535)) && !column.is_not_null;
+        Self {
+            wanted,
+            time_index,
+            clock: RowClock::default(),
+            columns: Columns::new(&names),
+            schema: columns_schema(&plan.columns),
+            has_types: !plan.columns.iter().all(is_plain),
+            origins: Vec::new(),
+            plan,
+        }
     }
 
-    /// `rowtime` and the program's columns.
+    /// ROWTIME and the program's columns.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.columns.schema()
+        self.schema.clone()
     }
 
     /// Decodes one chunk. `now_ms` is the clock, for rows whose time is when they were read.
     pub(crate) fn decode(&mut self, chunk: Chunk, now_ms: i64) -> Decoded {
         let shard = chunk.shard;
         let event = match chunk.payload {
-            Payload::Lines { bytes, file, first_line } => {
-                ShardEvent::Rows(self.decode_with(|decoder, out| decoder.file_lines(&bytes, &file, first_line, now_ms, out)))
+            Payload::Lines { bytes, file, first_line, arrivals_ms } => {
+                let place = |_, line| Position::File { file: file.clone(), line: first_line + u64::from(line) };
+                let fill = |decoder: &mut Self, out: &mut Tally| decoder.file_lines(&bytes, &arrivals_ms, now_ms, &place, out);
+                ShardEvent::Rows(self.decode_with(fill, &place))
             }
             Payload::Records(records) => {
-                ShardEvent::Rows(self.decode_with(|decoder, out| decoder.stream_records(&records, now_ms, out)))
+                let place = |record: u32, line| {
+                    let StreamRecord { shard_name, sequence_number, .. } = &records[record as usize];
+                    let (shard, sequence_number) = (shard_name.clone(), sequence_number.clone());
+                    Position::Stream { shard, sequence_number, line: u64::from(line) }
+                };
+                let fill = |decoder: &mut Self, out: &mut Tally| decoder.stream_records(&records, now_ms, &place, out);
+                ShardEvent::Rows(self.decode_with(fill, &place))
             }
             Payload::Begin => ShardEvent::Begin,
             Payload::CaughtUp { at_ms } => ShardEvent::CaughtUp { at_ms },
@@ -139,81 +175,108 @@ impl Decoder {
         Decoded { shard, event }
     }
 
-    fn decode_with(&mut self, fill: impl FnOnce(&mut Self, &mut Tally)) -> Rows {
+    /// `place` tells where the line of a record stands.
+    fn decode_with(&mut self, fill: impl FnOnce(&mut Self, &mut Tally), place: &dyn Fn(u32, u32) -> Position) -> Rows {
         let mut tally = Tally::default();
         fill(self, &mut tally);
-        Rows { batch: self.columns.finish(), bad_lines: tally.bad_lines, counts: tally.counts }
+        let texts = self.columns.finish();
+        if !self.has_types {
+            return Rows { batch: texts, bad_lines: tally.bad_lines, counts: tally.counts };
+        }
+        let (batch, misfits) = typed::convert(&texts, &self.plan.columns, &self.schema);
+        for misfit in misfits {
+            let (record, line) = self.origins[misfit.row];
+            let row = texts.slice(misfit.row, 1);
+            tally.bad(shown(&row).as_bytes(), misfit.reason, place(record, line));
+        }
+        self.origins.clear();
+        Rows { batch, bad_lines: tally.bad_lines, counts: tally.counts }
     }
 
-    fn file_lines(&mut self, bytes: &[u8], file: &Arc<str>, first_line: u64, now_ms: i64, tally: &mut Tally) {
-        for (index, line) in lines(bytes).enumerate() {
-            self.line(line, now_ms, tally, || Position::File { file: file.clone(), line: first_line + index as u64 });
+    fn file_lines(
+        &mut self,
+        bytes: &[u8],
+        arrivals_ms: &[i64],
+        now_ms: i64,
+        place: &dyn Fn(u32, u32) -> Position,
+        tally: &mut Tally,
+    ) {
+        for (index, line) in (0u32..).zip(lines(bytes)) {
+            let given_ms = arrivals_ms.get(index as usize).copied().unwrap_or(now_ms);
+            self.line(line, given_ms, tally, (0, index), place);
         }
         tally.counts.records = tally.counts.lines;
         tally.counts.bytes = bytes.len() as u64;
     }
 
-    fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, tally: &mut Tally) {
-        for record in records {
-            let given_ms = if self.row_time == RowTime::Arrival { record.arrival_ms } else { now_ms };
-            self.stream_record(record, given_ms, tally);
+    fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, place: &dyn Fn(u32, u32) -> Position, tally: &mut Tally) {
+        for (index, record) in (0u32..).zip(records) {
+            let given_ms = if self.plan.row_time == RowTime::Arrival { record.arrival_ms } else { now_ms };
+            self.stream_record(record, given_ms, tally, index, place);
             tally.counts.records += 1;
             tally.counts.bytes += record.data.len() as u64;
         }
     }
 
-    fn stream_record(&mut self, record: &StreamRecord, given_ms: i64, tally: &mut Tally) {
-        let position = |line| {
-            let (shard, sequence_number) = (record.shard_name.clone(), record.sequence_number.clone());
-            Position::Stream { shard, sequence_number, line }
-        };
+    fn stream_record(
+        &mut self,
+        record: &StreamRecord,
+        given_ms: i64,
+        tally: &mut Tally,
+        index: u32,
+        place: &dyn Fn(u32, u32) -> Position,
+    ) {
         let mut number = 0; // lines of one record are numbered through, whatever they were wrapped in
         for content in record::contents(&record.data) {
             match content {
                 Ok(content) => {
                     for line in lines(&content) {
                         number += 1;
-                        self.line(line, given_ms, tally, || position(number));
+                        self.line(line, given_ms, tally, (index, number), place);
                     }
                 }
                 Err(error) => {
                     number += 1;
                     tally.counts.lines += 1;
-                    tally.bad(&record.data, error.to_string(), position(number));
+                    tally.bad(&record.data, error.to_string(), place(index, number));
                 }
             }
         }
     }
 
     /// Decodes one line into the columns, or counts it as bad.
-    fn line(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally, position: impl FnOnce() -> Position) {
+    fn line(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally, origin: (u32, u32), place: &dyn Fn(u32, u32) -> Position) {
         if line.is_empty() {
             return; // a blank line is no record
         }
         tally.counts.lines += 1;
-        if let Err(error) = self.row(line, given_ms, tally) {
-            tally.bad(line, error.to_string(), position());
+        match self.row(line, given_ms, tally) {
+            Ok(()) if self.has_types => self.origins.push(origin),
+            Ok(()) => {}
+            Err(error) => tally.bad(line, error.to_string(), place(origin.0, origin.1)),
         }
     }
 
     fn row(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally) -> Result<(), LineError> {
-        let mut values = [b"".as_slice(); MAX_WANTED];
-        let values = &mut values[..self.wanted.len()];
-        if flat::scan(line, &self.wanted, values) == Scan::Found
-            && let Some(texts) = as_texts(values)
-        {
-            return self.append(&texts[..values.len()], given_ms);
+        if self.wanted.len() <= MAX_FAST {
+            let mut values = [b"".as_slice(); MAX_FAST];
+            let values = &mut values[..self.wanted.len()];
+            if flat::scan(line, &self.wanted, values) == Scan::Found
+                && let Some(texts) = as_texts(values)
+            {
+                return self.append(&texts[..values.len()], given_ms);
+            }
         }
-        let fields = lenient::parse(line, &self.wanted)?;
-        let texts: Vec<&str> = fields.values.iter().map(Cow::as_ref).collect();
+        let fields = lenient::parse(line, &self.wanted, self.plan.missing)?;
+        let texts: Vec<Option<&str>> = fields.values.iter().map(Option::as_deref).collect();
         self.append(&texts, given_ms)?;
         tally.counts.illegal_json += u64::from(!fields.is_legal_json);
         Ok(())
     }
 
-    fn append(&mut self, values: &[&str], given_ms: i64) -> Result<(), LineError> {
-        let row_ms = match (self.row_time, self.time_index) {
-            (RowTime::Event, Some(index)) => self.clock.read(values[index].as_bytes())?,
+    fn append(&mut self, values: &[Option<&str>], given_ms: i64) -> Result<(), LineError> {
+        let row_ms = match (self.plan.row_time, self.time_index) {
+            (RowTime::Event, Some(index)) => self.clock.read(values[index].unwrap_or_default(), &self.plan.time_field)?,
             _ => given_ms,
         };
         self.columns.append(row_ms, values);
@@ -221,13 +284,39 @@ impl Decoder {
     }
 }
 
-/// The most columns a program may read, and the time: the log has ten.
-const MAX_WANTED: usize = 16;
+/// Event times: the log's, or in ISO form.
+#[derive(Debug, Default)]
+struct RowClock {
+    log: ClfClock,
+}
 
-fn as_texts<'a>(values: &[&'a [u8]]) -> Option<[&'a str; MAX_WANTED]> {
-    let mut texts = [""; MAX_WANTED];
+impl RowClock {
+    fn read(&mut self, text: &str, field: &str) -> Result<i64, LineError> {
+        if let Ok(ms) = self.log.read(text.as_bytes()) {
+            return Ok(ms);
+        }
+        let iso = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).or_else(|_| {
+            let civil: jiff::civil::DateTime = text.parse()?;
+            civil.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp().as_millisecond())
+        });
+        iso.map_err(|_| LineError::Time { field: field.to_owned() })
+    }
+}
+
+/// A row whose types did not fit, as JSON for a reader.
+fn shown(row: &RecordBatch) -> String {
+    let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
+    let written = writer.write(row).and_then(|()| writer.finish());
+    written.map_or_else(|error| error.to_string(), |()| String::from_utf8_lossy(&writer.into_inner()).trim_end().to_owned())
+}
+
+/// The most columns, with the time, that the fast path takes: the log has ten.
+const MAX_FAST: usize = 16;
+
+fn as_texts<'a>(values: &[&'a [u8]]) -> Option<[Option<&'a str>; MAX_FAST]> {
+    let mut texts = [None; MAX_FAST];
     for (text, value) in texts.iter_mut().zip(values) {
-        *text = str::from_utf8(value).ok()?;
+        *text = Some(str::from_utf8(value).ok()?);
     }
     Some(texts)
 }
@@ -259,4 +348,4 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,10 +12,18 @@ fn data(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Columns of text of any length.
+pub(crate) fn text_plan(columns: &[&str], row_time: RowTime) -> InputPlan {
+    let column =
+        |name: &&str| StreamColumn { name: (*name).to_owned(), sql_type: Some(SqlType::Varchar(65_535)), is_not_null: false };
+    let columns = columns.iter().map(column).collect();
+    InputPlan { columns, row_time, time_field: TIME_FIELD.to_owned(), missing: Missing::Bad }
+}
+
 fn decode(columns: &[&str], row_time: RowTime, bytes: &[u8]) -> Rows {
-    let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
-    let payload = Payload::Lines { bytes: Bytes::copy_from_slice(bytes), file: "log".into(), first_line: 1 };
-    match Decoder::new(&columns, row_time).decode(Chunk { shard: ShardId(0), payload }, 7).event {
+    let plan = text_plan(columns, row_time);
+    let payload = Payload::Lines { bytes: Bytes::copy_from_slice(bytes), file: "log".into(), first_line: 1, arrivals_ms: vec![] };
+    match Decoder::new(plan).decode(Chunk { shard: ShardId(0), payload }, 7).event {
         ShardEvent::Rows(rows) => rows,
         other => panic!("{other:?}"),
     }

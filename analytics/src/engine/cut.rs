@@ -11,28 +11,19 @@ use arrow::error::ArrowError;
 
 use crate::program::Window;
 
-/// The rows of one window, and the span of a batch.
-pub(super) struct Cut {
-    /// Windows by start, in order, each with its rows in the order they came.
-    pub(super) windows: Vec<(i64, RecordBatch)>,
-    /// The latest row time of the batch.
-    pub(super) latest_ms: i64,
-}
-
-/// Cuts `batch`, whose first column is `rowtime`. None when it has no rows.
-pub(super) fn by_window(batch: RecordBatch, window: Window) -> Result<Option<Cut>, ArrowError> {
+/// Cuts `batch`, whose first column is ROWTIME: windows by start, in order, each with its rows in the order they came.
+pub(super) fn by_window(batch: RecordBatch, window: Window) -> Result<Vec<(i64, RecordBatch)>, ArrowError> {
     let times = batch.column(0).as_primitive::<TimestampMillisecondType>().values();
-    let (Some(&earliest_ms), Some(&latest_ms)) = (times.iter().min(), times.iter().max()) else { return Ok(None) };
+    let (Some(&earliest_ms), Some(&latest_ms)) = (times.iter().min(), times.iter().max()) else { return Ok(vec![]) };
     let first = window.start_of(earliest_ms);
     if first == window.start_of(latest_ms) {
-        return Ok(Some(Cut { windows: vec![(first, batch)], latest_ms }));
+        return Ok(vec![(first, batch)]);
     }
     let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     for (row, &ms) in (0u32..).zip(times.iter()) {
         rows.entry(window.start_of(ms)).or_default().push(row);
     }
-    let windows = rows.into_iter().map(|(start, rows)| Ok((start, take_record_batch(&batch, &UInt32Array::from(rows))?)));
-    Ok(Some(Cut { windows: windows.collect::<Result<_, ArrowError>>()?, latest_ms }))
+    rows.into_iter().map(|(start, rows)| Ok((start, take_record_batch(&batch, &UInt32Array::from(rows))?))).collect()
 }
 
 #[cfg(test)]
@@ -45,8 +36,8 @@ mod tests {
 
     fn cut(times: &[i64]) -> Vec<(i64, Vec<i64>)> {
         let column = TimestampMillisecondArray::from(times.to_vec());
-        let batch = RecordBatch::try_from_iter([("rowtime", Arc::new(column) as _)]).unwrap();
-        let windows = by_window(batch, Window::tumbling(10)).unwrap().map_or(vec![], |cut| cut.windows);
+        let batch = RecordBatch::try_from_iter([("ROWTIME", Arc::new(column) as _)]).unwrap();
+        let windows = by_window(batch, Window::tumbling(10)).unwrap();
         let times = |batch: &RecordBatch| batch.column(0).as_primitive::<TimestampMillisecondType>().values().to_vec();
         windows.iter().map(|(start, batch)| (*start, times(batch))).collect()
     }

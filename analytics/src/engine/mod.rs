@@ -1,29 +1,42 @@
-//! The one owner of window state: rows in, closed windows out.
+//! The one owner of all state: rows in, rows of the program's streams out.
 //!
-//! Pure of IO and clock: the caller passes decoded rows and the time, and does something with what closes.
-//! Invariant: a window closes once, windows close in order of time, and over all closed windows the rows equal
-//! those of the same query over all rows that were not late.
+//! Pure of IO and clock: the caller passes decoded rows and the time, and does something with what comes.
+//! Nodes run in the order of flow, each over what those before it yielded in the same step, and each completes what
+//! ends before the same moment: a row that a node yields later is never older than that moment.
 
+mod assign;
 mod cut;
+mod date_format;
 mod drive;
+mod errors;
+mod fault;
+mod functions;
+mod node;
 mod piece;
+mod plan;
+mod sliding;
+mod sorted;
 mod split;
+mod tumbling;
+mod waiting;
 mod window_state;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 
-use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use datafusion::error::Result;
 
 use crate::chunk::ShardId;
 use crate::decode::{BadLine, Decoded, LineCounts, Rows, ShardEvent};
-use crate::program::{Program, RowTime, Window};
+use crate::program::{Program, RowTime, StreamId};
+use crate::sql::SqlError;
 use crate::watermark::Watermark;
-use split::Split;
-use window_state::WindowState;
+use node::RunningNode;
+
+pub(crate) use assign::{columns_schema, cut, stream_schema};
+pub(crate) use errors::ERROR_SCHEMA;
+pub(crate) use fault::RowFault;
 
 /// How windows close and how much is kept.
 #[derive(Debug, Clone)]
@@ -33,7 +46,7 @@ pub(crate) struct EngineOptions {
     pub(crate) allowed_lateness_ms: Option<i64>,
     /// How long a shard may be quiet before the others go on without it.
     pub(crate) idle_after_ms: i64,
-    /// Groups held in open windows; beyond it the oldest windows close early.
+    /// Groups and rows held in open windows; beyond it the oldest windows close early.
     pub(crate) max_groups: usize,
 }
 
@@ -41,18 +54,17 @@ pub(crate) struct EngineOptions {
 /// this one do not agree to the millisecond.
 const CLOCK_SKEW_MS: i64 = 1_000;
 
-/// Windows with a running aggregate at the same time; more are sealed, oldest first.
-const MAX_LIVE_WINDOWS: usize = 4;
-
-/// Closed windows kept for readers, and their rows.
-const KEPT_WINDOWS: usize = 360;
+/// Batches kept for readers of each stream, and their rows: a batch is a closed window, or rows that came together.
+const KEPT_BATCHES: usize = 360;
 const KEPT_ROWS: usize = 1_000_000;
 
-/// The result of one window.
+/// Rows of one of the program's streams.
 #[derive(Debug, Clone)]
-pub(crate) struct WindowResult {
+pub(crate) struct StreamRows {
+    pub(crate) stream: StreamId,
+    /// False while the window that they come from is open.
     pub(crate) is_closed: bool,
-    /// `window_start`, `window_end` (UTC), then the program's columns.
+    /// ROWTIME, then the stream's columns.
     pub(crate) rows: RecordBatch,
 }
 
@@ -60,12 +72,14 @@ pub(crate) struct WindowResult {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stats {
     pub(crate) lines: LineCounts,
-    /// Rows that went into a window.
+    /// Rows of the input that were taken.
     pub(crate) rows: u64,
     /// Rows whose window had closed before they came.
     pub(crate) late_rows: u64,
+    /// Rows that could not be computed.
+    pub(crate) failed_rows: u64,
     pub(crate) closed_windows: u64,
-    /// Result rows of closed windows.
+    /// Rows that pumps inserted.
     pub(crate) results: u64,
     /// Windows closed before their time because too many groups were held.
     pub(crate) closed_early: u64,
@@ -74,67 +88,77 @@ pub(crate) struct Stats {
 /// What live readers see.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
-    /// Open windows and the latest closed ones, newest first.
-    pub(crate) windows: Vec<WindowResult>,
+    /// For each stream that has rows: open windows and the latest rows, newest first.
+    pub(crate) streams: HashMap<StreamId, Vec<StreamRows>>,
     pub(crate) stats: Stats,
     pub(crate) watermark_ms: Option<i64>,
     pub(crate) open_windows: usize,
 }
 
+/// Errors of rows and of lines, as rows.
+pub(crate) const ERROR_STREAM: StreamId = StreamId(usize::MAX);
+
 /// What a step brought.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    /// Windows that closed, in order of time.
-    pub(crate) closed: Vec<WindowResult>,
+    /// Rows that came into streams, in the order of flow; those of one stream in order of time.
+    pub(crate) rows: Vec<StreamRows>,
     pub(crate) bad_lines: Vec<BadLine>,
+    faults: Vec<RowFault>,
 }
 
 /// Runs one program over the rows of all shards.
 pub(crate) struct Engine {
-    split: Split,
-    schema: SchemaRef,
-    window: Window,
+    input: StreamId,
+    /// In the order of flow.
+    nodes: Vec<RunningNode>,
+    /// The pump of each node.
+    pumps: Vec<String>,
     options: EngineOptions,
     watermark: Watermark,
-    /// Invariant: none of these has been closed; a window older than `closed_until_ms` is not opened again.
-    open: BTreeMap<i64, WindowState>,
-    /// Every window that ends at or before this has closed.
-    closed_until_ms: i64,
-    kept: VecDeque<WindowResult>,
-    kept_rows: usize,
+    /// Latest rows of each stream, oldest first.
+    kept: Vec<Kept>,
+    /// Streams that readers see: not those of subqueries.
+    is_shown: Vec<bool>,
     stats: Stats,
 }
 
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    batches: VecDeque<StreamRows>,
+    rows: usize,
+}
+
 impl Engine {
-    /// Plans the program.
+    /// Plans the program over an input with these columns, the first of which is ROWTIME.
     ///
     /// # Errors
-    /// When the SQL does not plan or has not exactly one aggregate.
-    pub(crate) fn new(program: &Program, source: SchemaRef, options: EngineOptions) -> Result<Self> {
-        let split = split::plan(&program.sql, source)?;
-        let watermark = Watermark::new(options.idle_after_ms);
+    /// When types do not fit, with the place of the pump.
+    pub(crate) fn new(program: &Program, source: SchemaRef, options: EngineOptions) -> Result<Self, SqlError> {
+        let mut schemas: HashMap<StreamId, SchemaRef> = HashMap::from([(program.input, source)]);
+        let mut nodes = Vec::with_capacity(program.nodes.len());
+        for (index, node) in program.nodes.iter().enumerate() {
+            let rows = schemas.get(&node.input).cloned().unwrap_or_else(|| stream_schema(&program.streams[node.input.0]));
+            let running = RunningNode::new(index, node, program, rows)
+                .map_err(|error| SqlError::new(node.place, format!("pump {}: {}", node.pump, fault::message(&error))))?;
+            schemas.insert(node.output, running.schema());
+            nodes.push(running);
+        }
         Ok(Self {
-            schema: result_schema(&split.last.schema()),
-            split,
-            window: program.window,
+            input: program.input,
+            nodes,
+            pumps: program.nodes.iter().map(|node| node.pump.clone()).collect(),
+            watermark: Watermark::new(options.idle_after_ms),
             options,
-            watermark,
-            open: BTreeMap::new(),
-            closed_until_ms: i64::MIN,
-            kept: VecDeque::new(),
-            kept_rows: 0,
+            kept: vec![Kept::default(); program.streams.len()],
+            is_shown: program.streams.iter().map(|stream| stream.kind != crate::program::StreamKind::Inner).collect(),
             stats: Stats::default(),
         })
     }
 
-    /// The columns of every result.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    /// The plans of the query's pieces, for `debug` logs.
-    pub(crate) fn describe(&self) -> String {
-        format!("partial:\n{}final:\n{}", self.split.partial.describe(), self.split.last.describe())
+    /// The plans of every node, in the order of flow.
+    pub(crate) fn describe(&self) -> Vec<String> {
+        self.nodes.iter().map(RunningNode::describe).collect()
     }
 
     /// Takes rows of a shard, or news about it. `now_ms` is the clock.
@@ -145,46 +169,59 @@ impl Engine {
             ShardEvent::Begin => self.watermark.begin(shard, now_ms),
             ShardEvent::End => self.watermark.end(shard),
             ShardEvent::CaughtUp { at_ms } => self.caught_up(shard, at_ms, now_ms),
-            ShardEvent::Rows(rows) => output.bad_lines = self.rows(shard, rows, now_ms)?,
+            ShardEvent::Rows(rows) => self.rows(shard, rows, now_ms, &mut output)?,
         }
-        output.closed = self.tick(now_ms)?;
+        self.advance(now_ms, &mut output)?;
+        self.tell_errors(now_ms, &mut output);
         Ok(output)
     }
 
     /// Closes what is due. Call it from time to time: shards fall silent, and then only the clock moves.
-    pub(crate) fn tick(&mut self, now_ms: i64) -> Result<Vec<WindowResult>> {
-        self.watermark.advance(now_ms);
-        let mut closed = Vec::new();
-        if let Some(lateness_ms) = self.options.allowed_lateness_ms {
-            let until_ms = self.watermark.value_ms().saturating_sub(lateness_ms);
-            self.close_until(until_ms, &mut closed)?;
-        }
-        self.close_for_memory(&mut closed)?;
-        Ok(closed)
+    pub(crate) fn tick(&mut self, now_ms: i64) -> Result<Output> {
+        let mut output = Output::default();
+        self.advance(now_ms, &mut output)?;
+        self.tell_errors(now_ms, &mut output);
+        Ok(output)
     }
 
     /// Closes every window: the input has ended.
-    pub(crate) fn finish(&mut self) -> Result<Vec<WindowResult>> {
-        let mut closed = Vec::new();
-        self.close_until(i64::MAX, &mut closed)?;
-        Ok(closed)
+    pub(crate) fn finish(&mut self, now_ms: i64) -> Result<Output> {
+        let mut output = Output::default();
+        self.flow(None, i64::MAX, &mut output)?;
+        self.tell_errors(now_ms, &mut output);
+        Ok(output)
     }
 
-    /// Results as they stand, newest window first: all open windows and the closed ones that are kept.
+    /// Results as they stand: open windows and the latest rows.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
-        let mut windows = Vec::with_capacity(self.open.len() + self.kept.len());
-        for (&start_ms, state) in self.open.iter_mut().rev() {
-            let rows = state.result(&mut self.split)?;
-            windows.push(result(&self.schema, self.window, start_ms, false, &rows)?);
+        let mut streams: HashMap<StreamId, Vec<StreamRows>> = HashMap::new();
+        for node in self.nodes.iter_mut().filter(|node| self.is_shown[node.output.0]) {
+            let stream = node.output;
+            let open = node.open_rows()?.into_iter().map(|rows| StreamRows { stream, is_closed: false, rows });
+            streams.entry(stream).or_default().extend(open);
         }
-        windows.extend(self.kept.iter().rev().cloned());
+        for (stream, shown) in &mut streams {
+            shown.extend(self.kept[stream.0].batches.iter().rev().cloned());
+        }
         let watermark_ms = Some(self.watermark.value_ms()).filter(|ms| *ms != crate::watermark::BEFORE_ALL);
-        Ok(Snapshot { windows, stats: self.stats, watermark_ms, open_windows: self.open.len() })
+        Ok(Snapshot { streams, stats: self.stats, watermark_ms, open_windows: self.open_windows() })
     }
 
     /// Totals since the start.
     pub(crate) fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Windows that are not complete.
+    pub(crate) fn open_windows(&self) -> usize {
+        self.nodes.iter().map(RunningNode::open_windows).sum()
+    }
+
+    /// Puts what went wrong in this step into the error stream.
+    fn tell_errors(&self, now_ms: i64, output: &mut Output) {
+        let pump = |node: usize| self.pumps.get(node).cloned().unwrap_or_default();
+        let rows = errors::rows(&output.bad_lines, &output.faults, pump, now_ms);
+        output.rows.extend(rows.map(|rows| StreamRows { stream: ERROR_STREAM, is_closed: true, rows }));
     }
 
     fn caught_up(&mut self, shard: ShardId, at_ms: i64, now_ms: i64) {
@@ -194,98 +231,116 @@ impl Engine {
         }
     }
 
-    fn rows(&mut self, shard: ShardId, rows: Rows, now_ms: i64) -> Result<Vec<BadLine>> {
+    fn rows(&mut self, shard: ShardId, rows: Rows, now_ms: i64, output: &mut Output) -> Result<()> {
         self.stats.lines.add(rows.counts);
-        if let Some(cut) = cut::by_window(rows.batch, self.window)? {
-            for (start_ms, batch) in cut.windows {
-                self.add(start_ms, batch)?;
-            }
-            self.watermark.rows(shard, cut.latest_ms, now_ms);
-            self.seal_old_windows()?;
-        }
-        Ok(rows.bad_lines)
-    }
-
-    fn add(&mut self, start_ms: i64, batch: RecordBatch) -> Result<()> {
-        let count = batch.num_rows() as u64;
-        if self.window.end_of(start_ms) <= self.closed_until_ms {
-            self.stats.late_rows += count;
-            return Ok(());
-        }
-        self.stats.rows += count;
-        self.open.entry(start_ms).or_default().add(&mut self.split, batch)
-    }
-
-    /// Keeps running aggregates only in the newest windows, where most rows go.
-    fn seal_old_windows(&mut self) -> Result<()> {
-        let live = self.open.values().filter(|state| state.is_live()).count();
-        let too_many = live.saturating_sub(MAX_LIVE_WINDOWS);
-        for state in self.open.values_mut().filter(|state| state.is_live()).take(too_many) {
-            state.seal(&mut self.split)?;
+        output.bad_lines = rows.bad_lines;
+        let times = rows.batch.column(0).as_primitive::<TimestampMillisecondType>().values();
+        if let Some(&latest_ms) = times.iter().max() {
+            self.stats.rows += rows.batch.num_rows() as u64;
+            self.flow(Some(rows.batch), i64::MIN, output)?;
+            self.watermark.rows(shard, latest_ms, now_ms);
         }
         Ok(())
     }
 
-    fn close_until(&mut self, until_ms: i64, closed: &mut Vec<WindowResult>) -> Result<()> {
-        self.closed_until_ms = self.closed_until_ms.max(until_ms);
-        while let Some(first) = self.open.first_entry() {
-            if self.window.end_of(*first.key()) > until_ms {
+    fn advance(&mut self, now_ms: i64, output: &mut Output) -> Result<()> {
+        self.watermark.advance(now_ms);
+        if let Some(lateness_ms) = self.options.allowed_lateness_ms {
+            let until_ms = self.watermark.value_ms().saturating_sub(lateness_ms);
+            self.flow(None, until_ms, output)?;
+        }
+        self.close_for_memory(output)
+    }
+
+    /// Lets rows of the input flow through all nodes, each of which then completes what ends before this moment.
+    fn flow(&mut self, source: Option<RecordBatch>, until_ms: i64, output: &mut Output) -> Result<()> {
+        let mut pending: HashMap<StreamId, Vec<RecordBatch>> = HashMap::new();
+        pending.entry(self.input).or_default().extend(source);
+        self.flow_from(0, pending, until_ms, output)
+    }
+
+    fn flow_from(
+        &mut self,
+        first: usize,
+        mut pending: HashMap<StreamId, Vec<RecordBatch>>,
+        until_ms: i64,
+        output: &mut Output,
+    ) -> Result<()> {
+        let mut late_of_input = 0;
+        let known_faults = output.faults.len();
+        for index in first..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            let mut done = Vec::new();
+            let mut late = 0;
+            for batch in pending.get(&node.input).cloned().unwrap_or_default() {
+                late += node.push(batch, &mut done, &mut output.faults)?;
+            }
+            // A row may be late in several pumps; it is one late row.
+            if node.input == self.input {
+                late_of_input = late.max(late_of_input)
+            } else {
+                self.stats.late_rows += late
+            }
+            let before = done.len();
+            node.close_until(until_ms, &mut done, &mut output.faults)?;
+            if node.has_windows() {
+                self.stats.closed_windows += (done.len() - before) as u64;
+            }
+            self.emit(index, done, &mut pending, output);
+        }
+        self.stats.late_rows += late_of_input;
+        self.stats.rows -= late_of_input;
+        self.stats.failed_rows += (output.faults.len() - known_faults) as u64;
+        Ok(())
+    }
+
+    fn emit(
+        &mut self,
+        index: usize,
+        done: Vec<RecordBatch>,
+        pending: &mut HashMap<StreamId, Vec<RecordBatch>>,
+        output: &mut Output,
+    ) {
+        let stream = self.nodes[index].output;
+        for rows in done.into_iter().filter(|rows| rows.num_rows() > 0) {
+            pending.entry(stream).or_default().push(rows.clone());
+            if !self.is_shown[stream.0] {
+                continue;
+            }
+            self.stats.results += rows.num_rows() as u64;
+            let rows = StreamRows { stream, is_closed: true, rows };
+            self.kept[stream.0].add(rows.clone());
+            output.rows.push(rows);
+        }
+    }
+
+    /// Bounds memory: gives up the wait for late rows of the oldest windows, in the node that holds most.
+    fn close_for_memory(&mut self, output: &mut Output) -> Result<()> {
+        while self.nodes.iter().map(RunningNode::held).sum::<usize>() > self.options.max_groups {
+            let Some(index) = (0..self.nodes.len()).max_by_key(|index| self.nodes[*index].held()) else { break };
+            let mut done = Vec::new();
+            if !self.nodes[index].close_early(&mut done, &mut output.faults)? {
                 break;
             }
-            let (start_ms, state) = first.remove_entry();
-            closed.push(self.close(start_ms, state)?);
-        }
-        Ok(())
-    }
-
-    /// Bounds memory: gives up the wait for late rows of the oldest windows, never the newest window.
-    fn close_for_memory(&mut self, closed: &mut Vec<WindowResult>) -> Result<()> {
-        while self.open.len() > 1 && self.held_groups() > self.options.max_groups {
-            let Some((start_ms, state)) = self.open.pop_first() else { break };
-            self.closed_until_ms = self.closed_until_ms.max(self.window.end_of(start_ms));
             self.stats.closed_early += 1;
-            closed.push(self.close(start_ms, state)?);
+            self.stats.closed_windows += u64::from(self.nodes[index].has_windows());
+            let mut pending = HashMap::new();
+            self.emit(index, done, &mut pending, output);
+            self.flow_from(index + 1, pending, i64::MIN, output)?;
         }
         Ok(())
     }
+}
 
-    fn held_groups(&self) -> usize {
-        self.open.values().map(WindowState::state_rows).sum()
-    }
-
-    fn close(&mut self, start_ms: i64, mut state: WindowState) -> Result<WindowResult> {
-        let rows = state.result(&mut self.split)?;
-        let result = result(&self.schema, self.window, start_ms, true, &rows)?;
-        self.stats.closed_windows += 1;
-        self.stats.results += result.rows.num_rows() as u64;
-        self.keep(result.clone());
-        Ok(result)
-    }
-
-    fn keep(&mut self, result: WindowResult) {
-        self.kept_rows += result.rows.num_rows();
-        self.kept.push_back(result);
-        while self.kept.len() > KEPT_WINDOWS || self.kept_rows > KEPT_ROWS {
-            let Some(oldest) = self.kept.pop_front() else { break };
-            self.kept_rows -= oldest.rows.num_rows();
+impl Kept {
+    fn add(&mut self, rows: StreamRows) {
+        self.rows += rows.rows.num_rows();
+        self.batches.push_back(rows);
+        while self.batches.len() > KEPT_BATCHES || self.rows > KEPT_ROWS {
+            let Some(oldest) = self.batches.pop_front() else { break };
+            self.rows -= oldest.rows.num_rows();
         }
     }
-}
-
-fn result_schema(program: &Schema) -> SchemaRef {
-    let time = |name| Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())), false));
-    let times = [time("window_start"), time("window_end")];
-    Arc::new(Schema::new(times.into_iter().chain(program.fields().iter().cloned()).collect::<Vec<_>>()))
-}
-
-fn result(schema: &SchemaRef, window: Window, start_ms: i64, is_closed: bool, rows: &[RecordBatch]) -> Result<WindowResult> {
-    let batches = rows.iter().map(|batch| {
-        let time = |ms| Arc::new(TimestampMillisecondArray::from_value(ms, batch.num_rows()).with_timezone("+00:00")) as ArrayRef;
-        let times = [time(start_ms), time(window.end_of(start_ms))];
-        RecordBatch::try_new(schema.clone(), times.into_iter().chain(batch.columns().iter().cloned()).collect())
-    });
-    let batches = batches.collect::<Result<Vec<_>, _>>()?;
-    Ok(WindowResult { is_closed, rows: concat_batches(schema, &batches)? })
 }
 
 #[cfg(test)]

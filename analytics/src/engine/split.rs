@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rows ─▶ before (filter, expressions) ─▶ partial ─▶ state batches ─▶ reduce (compacts) ─▶ state batches
-//!                                                                  └▶ final + HAVING, ORDER BY, LIMIT ─▶ result
+//!                                                                  └▶ final ─▶ groups
 //! ```
 //!
 //! State batches are plain Arrow: many partials of one window merge, and any SQL aggregate works.
@@ -10,59 +10,35 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::datasource::TableProvider;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
-use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::drive;
 use super::piece::{Piece, Slot};
-use crate::program::SOURCE_TABLE;
+use super::plan::{self, Planned};
 
 /// The pieces of one query.
 pub(super) struct Split {
-    /// From source rows to the aggregate's input.
+    /// From rows of the stream to the aggregate's input.
     pub(super) before: Piece,
     /// From the aggregate's input to state.
     pub(super) partial: Piece,
     /// From state to less state with the same meaning.
     pub(super) reduce: Piece,
-    /// From state to the query's result.
+    /// From state to groups.
     pub(super) last: Piece,
 }
 
-/// Rows in a batch that DataFusion makes.
-const BATCH_ROWS: usize = 8192;
-
-/// Plans a query over the source table and splits it at its aggregate.
+/// Plans a query over rows of these columns and splits it at its aggregate.
 ///
 /// # Errors
 /// When the SQL does not plan, or has not exactly one aggregate.
-pub(super) fn plan(sql: &str, source: SchemaRef) -> Result<Split> {
-    let session = session();
-    let slot = Slot::new(source.clone());
-    let table: Arc<dyn TableProvider> = Arc::new(StreamingTable::try_new(source, vec![slot.clone()])?);
-    session.register_table(SOURCE_TABLE, table)?;
-    // Planning never waits: the only table is in memory.
-    let plan = drive::complete(async { session.sql(sql).await?.create_physical_plan().await })?;
-    split(plan, slot, session.task_ctx())
+pub(super) fn plan(sql: &str, rows: SchemaRef) -> Result<Split> {
+    split(plan::plan(sql, rows)?)
 }
 
-fn session() -> SessionContext {
-    let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
-    // Above 1: never pass rows through a partial aggregate unaggregated, or state grows with rows, not groups.
-    config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 2.0;
-    let session = SessionContext::new_with_config(config);
-    // It would turn a lone count(distinct) into two aggregates, which cannot be split.
-    session.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
-    session
-}
-
-fn split(plan: Arc<dyn ExecutionPlan>, source: Arc<Slot>, context: Arc<TaskContext>) -> Result<Split> {
+fn split(Planned { plan, slot: source, context }: Planned) -> Result<Split> {
     let node = only_aggregate(&plan)?;
     let aggregate = as_aggregate(&node)?;
     let input = aggregate.input().schema();
@@ -97,7 +73,8 @@ fn stage(aggregate: &AggregateExec, mode: AggregateMode, input: &Arc<Slot>) -> R
     Ok(Arc::new(AggregateExec::try_new(mode, group_by, functions, filters, input.plan()?, rows)?))
 }
 
-fn only_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+/// The one aggregate of a plan.
+pub(super) fn only_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let mut found = Vec::new();
     plan.apply(|node| {
         if node.downcast_ref::<AggregateExec>().is_some() {
@@ -111,7 +88,8 @@ fn only_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
     }
 }
 
-fn as_aggregate(node: &Arc<dyn ExecutionPlan>) -> Result<&AggregateExec> {
+/// The aggregate as such, in one stage.
+pub(super) fn as_aggregate(node: &Arc<dyn ExecutionPlan>) -> Result<&AggregateExec> {
     let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| matches!(aggregate.mode(), AggregateMode::Single));
     aggregate.ok_or_else(|| DataFusionError::Plan("the aggregate was planned in several stages; one was expected".to_owned()))
 }

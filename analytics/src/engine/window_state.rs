@@ -12,6 +12,7 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 
 use super::drive;
+use super::fault::{self, RowFault};
 use super::split::Split;
 
 /// State rows beyond which batches of state are merged into fewer.
@@ -28,12 +29,14 @@ pub(super) struct WindowState {
 
 impl WindowState {
     /// Aggregates rows of the source that belong to this window.
-    pub(super) fn add(&mut self, split: &mut Split, rows: RecordBatch) -> Result<()> {
+    ///
+    /// Rows that cannot be computed go to `faults`, in the name of `node`.
+    pub(super) fn add(&mut self, split: &mut Split, rows: RecordBatch, node: usize, faults: &mut Vec<RowFault>) -> Result<()> {
         let delta = match &mut self.delta {
             Some(delta) => delta,
             none => none.insert(Delta::start(split)?),
         };
-        for batch in split.before.run(vec![rows])? {
+        for batch in fault::run(&mut split.before, rows, node, faults) {
             delta.add(batch)?;
         }
         Ok(())

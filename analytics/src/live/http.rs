@@ -1,10 +1,10 @@
 //! Live results over HTTP, as JSON.
 //!
-//! `GET /request_counts?limit=100`, `GET /stats`, `GET /livez`.
+//! `GET /STREAM?limit=100` such as `/request_counts`, `GET /stats`, `GET /livez`.
 
 use anyhow::Result;
 use arrow::json::ArrayWriter;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{LiveTables, rows};
+use super::{LiveTables, Shown, rows};
 use crate::engine::Snapshot;
 
 /// Rows in an answer when `limit` is not given, and the most that may be asked for.
@@ -27,32 +27,41 @@ const MAX_LIMIT: usize = 10_000;
 /// When the listener breaks.
 pub(crate) async fn serve(listener: TcpListener, tables: LiveTables, stop: CancellationToken) -> Result<()> {
     let router = Router::new()
-        .route("/request_counts", get(request_counts))
         .route("/stats", get(stats))
         .route("/livez", get(|| async { "ok\n" }))
+        .route("/{stream}", get(stream_rows))
         .with_state(tables);
     Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CountsQuery {
+struct RowsQuery {
     limit: Option<usize>,
 }
 
-async fn request_counts(State(tables): State<LiveTables>, Query(query): Query<CountsQuery>) -> Result<Response, Unavailable> {
+async fn stream_rows(
+    State(tables): State<LiveTables>,
+    Path(name): Path<String>,
+    Query(query): Query<RowsQuery>,
+) -> Result<Response, Unavailable> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if limit > MAX_LIMIT {
         return Ok((StatusCode::BAD_REQUEST, format!("limit is at most {MAX_LIMIT}, not {limit}\n")).into_response());
     }
+    let Some(shown) = tables.find(&name) else {
+        let known = tables.names().join(", ");
+        return Ok((StatusCode::NOT_FOUND, format!("there is no stream {name}; there are {known}\n")).into_response());
+    };
     let snapshot = tables.snapshot().await?;
-    let body = format!("{{\"rows\":{}}}\n", rows_as_json(&snapshot, limit)?);
+    let body = format!("{{\"rows\":{}}}\n", rows_as_json(&snapshot, shown, limit)?);
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-fn rows_as_json(snapshot: &Snapshot, limit: usize) -> Result<String> {
+fn rows_as_json(snapshot: &Snapshot, shown: &Shown, limit: usize) -> Result<String> {
     let mut writer = ArrayWriter::new(Vec::new());
-    for batch in rows::top(snapshot, limit)? {
+    let rows = snapshot.streams.get(&shown.stream).map(Vec::as_slice).unwrap_or_default();
+    for batch in rows::top(rows, &shown.columns, limit)? {
         writer.write(&batch)?;
     }
     writer.finish()?;
@@ -71,6 +80,7 @@ async fn stats(State(tables): State<LiveTables>) -> Result<Json<Value>, Unavaila
         "bad_lines": stats.lines.bad,
         "illegal_json_lines": stats.lines.illegal_json,
         "late_rows": stats.late_rows,
+        "failed_rows": stats.failed_rows,
         "open_windows": snapshot.open_windows,
         "closed_windows": stats.closed_windows,
         "windows_closed_early": stats.closed_early,

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::engine::Snapshot;
+use crate::program::StreamId;
 
 pub(crate) use http::serve;
 
@@ -22,9 +23,19 @@ pub(crate) type SnapshotRequest = oneshot::Sender<Snapshot>;
 /// How long a snapshot is shared between readers: bounds the engine's work however many ask.
 const SNAPSHOT_LIFE: Duration = Duration::from_millis(200);
 
+/// A stream that readers see, under its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) stream: StreamId,
+    /// Columns that readers get.
+    pub(crate) columns: Vec<usize>,
+}
+
 /// A handle that every reader clones.
 #[derive(Clone)]
 pub(crate) struct LiveTables {
+    shown: Arc<[Shown]>,
     engine: mpsc::Sender<SnapshotRequest>,
     // A lock, not a task: it holds one value that readers share, and is held only while one of them refreshes it.
     latest: Arc<Mutex<Option<Taken>>>,
@@ -37,8 +48,18 @@ struct Taken {
 }
 
 impl LiveTables {
-    pub(crate) fn new(engine: mpsc::Sender<SnapshotRequest>) -> Self {
-        Self { engine, latest: Arc::default() }
+    pub(crate) fn new(shown: Vec<Shown>, engine: mpsc::Sender<SnapshotRequest>) -> Self {
+        Self { shown: shown.into(), engine, latest: Arc::default() }
+    }
+
+    /// The stream of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Shown> {
+        self.shown.iter().find(|shown| shown.name == name)
+    }
+
+    /// The names of all streams.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.shown.iter().map(|shown| shown.name.as_str()).collect()
     }
 
     /// The state of all windows, at most [`SNAPSHOT_LIFE`] old.

@@ -1,43 +1,44 @@
-//! Rows of a snapshot for readers: newest window first, and in a window the largest count first.
+//! Rows of a snapshot for readers: newest window first, and in a window the largest measure first.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{SortOptions, sort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::error::ArrowError;
 
-use crate::engine::{Snapshot, WindowResult};
+use crate::engine::StreamRows;
 
-/// At most `limit` rows, each with `is_closed` behind the result's columns.
-pub(super) fn top(snapshot: &Snapshot, limit: usize) -> Result<Vec<RecordBatch>, ArrowError> {
+/// At most `limit` rows of a stream, each with `is_closed` behind its columns.
+pub(super) fn top(shown: &[StreamRows], columns: &[usize], limit: usize) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut left = limit;
     let mut batches = Vec::new();
-    for window in &snapshot.windows {
+    for rows in shown {
         if left == 0 {
             break;
         }
-        let rows = largest_first(window, left)?;
+        let rows = largest_first(rows, columns, left)?;
         left -= rows.num_rows();
         batches.push(rows);
     }
     Ok(batches)
 }
 
-fn largest_first(window: &WindowResult, limit: usize) -> Result<RecordBatch, ArrowError> {
-    let rows = &window.rows;
+fn largest_first(shown: &StreamRows, columns: &[usize], limit: usize) -> Result<RecordBatch, ArrowError> {
     // The measure is the last column of a program.
-    let measure = rows.column(rows.num_columns() - 1);
+    let measure = shown.rows.column(shown.rows.num_columns() - 1);
     let order = SortOptions { descending: true, nulls_first: false };
-    let rows = take_record_batch(rows, &sort_to_indices(measure, Some(order), Some(limit))?)?;
-    let is_closed: ArrayRef = Arc::new(BooleanArray::from(vec![window.is_closed; rows.num_rows()]));
-    let fields = rows
-        .schema()
-        .fields()
-        .iter()
-        .cloned()
-        .chain([Arc::new(Field::new("is_closed", DataType::Boolean, false))])
-        .collect::<Vec<_>>();
-    let columns = rows.columns().iter().cloned().chain([is_closed]).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    let rows = take_record_batch(&shown.rows, &sort_to_indices(measure, Some(order), Some(limit))?)?.project(columns)?;
+    let utc = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
+    let mut fields = Vec::new();
+    let mut values = Vec::new();
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        let is_time = matches!(field.data_type(), DataType::Timestamp(..));
+        let data_type = if is_time { utc.clone() } else { field.data_type().clone() };
+        values.push(arrow::compute::cast(column, &data_type)?);
+        fields.push(Arc::new(Field::new(field.name(), data_type, true)));
+    }
+    fields.push(Arc::new(Field::new("is_closed", DataType::Boolean, false)));
+    values.push(Arc::new(BooleanArray::from(vec![shown.is_closed; rows.num_rows()])) as ArrayRef);
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), values)
 }

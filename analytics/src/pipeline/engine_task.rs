@@ -54,8 +54,8 @@ impl EngineTask {
                     let _ = reply.send(self.engine.snapshot()?); // the reader may have gone
                 }
                 _ = tick.tick() => {
-                    let closed = self.engine.tick(now_ms())?;
-                    self.report(Output { closed, bad_lines: Vec::new() }).await;
+                    let output = self.engine.tick(now_ms())?;
+                    self.report(output).await;
                     if self.until_idle.is_some_and(|limit| last_rows_at.elapsed() >= limit) {
                         info!("no record has come for the time of --until-idle; closing all windows");
                         break true;
@@ -68,11 +68,11 @@ impl EngineTask {
 
     /// Closes what is open when the input has ended; leaves it when the work was stopped in the middle.
     async fn end(&mut self, is_complete: bool) -> Result<Summary> {
-        let open_windows = self.engine.snapshot()?.open_windows;
+        let open_windows = self.engine.open_windows();
         if is_complete {
             self.stop.cancel(); // the source of a stream does not know that it is over
-            let closed = self.engine.finish()?;
-            self.report(Output { closed, bad_lines: Vec::new() }).await;
+            let output = self.engine.finish(now_ms())?;
+            self.report(output).await;
         }
         Ok(Summary { stats: self.engine.stats(), is_complete, open_windows })
     }
@@ -87,8 +87,8 @@ impl EngineTask {
         if !output.bad_lines.is_empty() {
             let _ = self.reports.send(Report::BadLines(output.bad_lines)).await; // a failed output stops everything itself
         }
-        for closed in output.closed {
-            let _ = self.reports.send(Report::Closed(closed)).await;
+        for rows in output.rows {
+            let _ = self.reports.send(Report::Rows(rows)).await;
         }
     }
 }

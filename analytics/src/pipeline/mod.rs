@@ -25,14 +25,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::bad_lines::BadLines;
-use crate::cli::Settings;
 use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats};
 use crate::live::{self, LiveTables};
 use crate::progress::Progress;
-use crate::sinks;
+use crate::settings::Settings;
+use crate::sinks::Sinks;
 use crate::source::kinesis::KinesisSource;
-use crate::source::{Input, Source};
+use crate::source::{Input, Replay, Source};
 use engine_task::EngineTask;
 
 /// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
@@ -55,10 +55,14 @@ pub(crate) struct Summary {
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
     let progress = progress(&settings);
     let bad_lines = BadLines::create(settings.bad_lines.as_deref())?;
-    let decoder = || Decoder::new(&settings.program.columns, settings.row_time);
-    let engine = Engine::new(&settings.program, decoder().schema(), options(&settings)).context("cannot plan the query")?;
-    debug!("plans\n{}", engine.describe());
-    let sink = sinks::stdout(settings.format, &engine.schema(), settings.program.window);
+    let decoder = || Decoder::new(settings.input_plan.clone());
+    let engine = Engine::new(&settings.program, decoder().schema(), options(&settings));
+    let engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
+    debug!("plans\n{}", engine.describe().join("\n"));
+    let sinks = match &settings.output {
+        Some(folder) => Sinks::folder(folder, settings.format, settings.printed.clone())?,
+        None => Sinks::stdout(settings.format, settings.printed.clone()),
+    };
     let source = source(&settings, &progress).await?;
     state_bound(&settings);
 
@@ -69,7 +73,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let workers = workers::start(decoders)?;
     let output = spawn("output", {
         let stop = stop.clone();
-        move || output::run(outgoing, sink, bad_lines, &stop)
+        move || output::run(outgoing, sinks, bad_lines, &stop)
     })?;
     let task =
         EngineTask { engine, decoded: workers.decoded, requests, reports, until_idle: settings.until_idle, stop: stop.clone() };
@@ -78,7 +82,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let mut tasks = JoinSet::new();
     tasks.spawn(workers::dispatch(incoming, workers.chunks));
     tasks.spawn(source.run(chunks, stop.clone()));
-    let servers = serve_live(settings.listen, LiveTables::new(snapshots)).await?;
+    let servers = serve_live(settings.listen, LiveTables::new(settings.shown.clone(), snapshots)).await?;
 
     let summary = supervise(tasks, engine, &stop).await;
     servers.stop().await;
@@ -104,7 +108,8 @@ async fn source(settings: &Settings, progress: &Arc<Progress>) -> Result<Source>
         let source = KinesisSource::connect(stream.clone(), settings.start, &settings.aws).await?;
         return Ok(Source::Kinesis(Box::new(source)));
     }
-    Ok(Source::Replay { inputs: settings.inputs.clone(), progress: progress.clone() })
+    let (inputs, arrivals) = (settings.inputs.clone(), settings.arrivals.clone());
+    Ok(Source::Replay(Replay { inputs, arrivals, progress: progress.clone() }))
 }
 
 fn progress(settings: &Settings) -> Arc<Progress> {
@@ -116,7 +121,7 @@ fn progress(settings: &Settings) -> Arc<Progress> {
 fn options(settings: &Settings) -> EngineOptions {
     let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     EngineOptions {
-        row_time: settings.row_time,
+        row_time: settings.input_plan.row_time,
         allowed_lateness_ms: settings.allowed_lateness.map(ms),
         idle_after_ms: ms(settings.idle_after),
         max_groups: settings.max_groups,

@@ -6,18 +6,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bad_lines::BadLines;
 use crate::decode::BadLine;
-use crate::engine::WindowResult;
-use crate::sinks::{Sink, is_reader_gone};
+use crate::engine::StreamRows;
+use crate::sinks::{Sinks, is_reader_gone};
 
 /// What the engine has to say to the world.
 pub(super) enum Report {
-    Closed(WindowResult),
+    Rows(StreamRows),
     BadLines(Vec<BadLine>),
 }
 
 /// Writes until the engine has ended. When writing fails, stops everything.
-pub(super) fn run(reports: Receiver<Report>, sink: Box<dyn Sink>, bad_lines: BadLines, stop: &CancellationToken) -> Result<()> {
-    let outcome = write(reports, sink, bad_lines);
+pub(super) fn run(reports: Receiver<Report>, sinks: Sinks, bad_lines: BadLines, stop: &CancellationToken) -> Result<()> {
+    let outcome = write(reports, sinks, bad_lines);
     if outcome.is_err() {
         stop.cancel();
     }
@@ -27,11 +27,11 @@ pub(super) fn run(reports: Receiver<Report>, sink: Box<dyn Sink>, bad_lines: Bad
     }
 }
 
-fn write(mut reports: Receiver<Report>, mut sink: Box<dyn Sink>, mut bad_lines: BadLines) -> Result<()> {
-    sink.begin().context("cannot write results")?;
+fn write(mut reports: Receiver<Report>, mut sinks: Sinks, mut bad_lines: BadLines) -> Result<()> {
+    sinks.begin().context("cannot write results")?;
     while let Some(report) = reports.blocking_recv() {
         match report {
-            Report::Closed(result) => sink.write(&result).context("cannot write results")?,
+            Report::Rows(rows) => sinks.write(&rows).context("cannot write results")?,
             Report::BadLines(lines) => bad_lines.take(&lines)?,
         }
     }

@@ -1,11 +1,38 @@
-//! What is to be computed: a window, and one aggregate query over the rows inside it.
+//! What is to be computed: streams, and pumps that run between them.
 //!
-//! `--window 10s --group-by client_ip` is written as a program too, so that it takes the same path as any other.
+//! ```text
+//! sql::Script ─▶ catalog (streams by name) ─▶ compile: each SELECT ─▶ operator ─▶ graph: nodes in the order of flow
+//!                                               rowwise · grouped · sliding
+//! ```
+//!
+//! Names, windows and the shape of every query are settled here, with places for errors; types are DataFusion's, so the
+//! engine settles them when it plans the operators' texts. `--window 10s` is written as a program and takes this path.
 
+mod catalog;
+mod compile;
+mod context;
+mod expression;
+mod functions;
+mod graph;
+mod grouped;
+mod interval;
+mod monotonic;
+mod operator;
+mod relation;
+mod rowwise;
+mod select;
+mod shorthand;
+mod sliding;
 mod window;
 
-use config::exit::Failure;
+use crate::sql::{self, ColumnDefinition, Place, PumpStatement, Script, SqlError, Statement, StreamStatement};
+use catalog::Catalog;
+use compile::{Compiled, Compiler};
 
+pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
+pub(crate) use operator::{Extent, Frame, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
+pub(crate) use relation::{ROWTIME, quoted};
+pub(crate) use shorthand::{REQUEST_COUNTS, request_counts};
 pub(crate) use window::Window;
 
 /// The fields of the access log, in its order. Source: `sql/access_log.sql`, checked by a test.
@@ -22,8 +49,8 @@ pub(crate) const LOG_COLUMNS: [&str; 10] = [
     "referer",
 ];
 
-/// The table that a program reads.
-pub(crate) const SOURCE_TABLE: &str = "access_log";
+/// The schema of the access log: an input's, unless another is given.
+pub(crate) const LOG_SCHEMA: &str = include_str!("../../../sql/access_log.sql");
 
 /// What the time of a row is. The three kinds are never mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,70 +63,171 @@ pub(crate) enum RowTime {
     Clock,
 }
 
-/// One continuous query.
+/// A stream of the program, by its place in [`Program::streams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamId(pub(crate) usize);
+
+/// An operator between two streams.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) pump: String,
+    /// Where the pump stands.
+    pub(crate) place: Place,
+    pub(crate) input: StreamId,
+    pub(crate) output: StreamId,
+    pub(crate) operator: Operator,
+    /// Names of the result's columns, behind ROWTIME.
+    pub(crate) columns: Vec<String>,
+    /// For each of them the column of the output that it goes to; None: the output has just these.
+    pub(crate) targets: Option<Vec<usize>>,
+}
+
+/// A program, ready to be planned.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// Runs over the rows of one window; reads [`SOURCE_TABLE`], has exactly one aggregate.
-    pub(crate) sql: String,
-    /// Columns of the log that the query reads.
-    pub(crate) columns: Vec<String>,
-    pub(crate) window: Window,
+    pub(crate) streams: Vec<Stream>,
+    /// In the order of flow: who writes a stream stands before who reads it.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) input: StreamId,
 }
 
-impl Program {
-    /// Counts requests for each distinct combination of `group_by` in each window.
-    ///
-    /// # Errors
-    /// When a name is not a field of the log, or stands twice.
-    pub(crate) fn request_counts(window: Window, group_by: &[String]) -> Result<Self, Failure> {
-        check_columns(group_by)?;
-        let keys = group_by.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        let sql = format!("SELECT {keys}, COUNT(*) AS request_count FROM {SOURCE_TABLE} GROUP BY {keys} ORDER BY {keys}");
-        Ok(Self { sql, columns: group_by.to_vec(), window })
+/// What became of one statement.
+#[derive(Debug)]
+pub(crate) struct StatementReport {
+    pub(crate) place: Place,
+    /// `stream "S"`, `pump "P"`, or how it begins.
+    pub(crate) title: String,
+    /// What it does otherwise than the service did, or why it is refused.
+    pub(crate) outcome: Result<Vec<String>, SqlError>,
+}
+
+/// A program and what became of each of its statements.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) statements: Vec<StatementReport>,
+    /// The program, or what is wrong with it beyond single statements.
+    pub(crate) program: Result<Program, Vec<SqlError>>,
+}
+
+/// Reads a program. `input_columns` are those of an input that the program does not declare.
+///
+/// # Errors
+/// When the text cannot be cut into statements.
+pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>) -> Result<Checked, SqlError> {
+    Ok(Builder { catalog: Catalog::new(input_columns), nodes: Vec::new(), reports: Vec::new() }.build(sql::parse(source)?))
+}
+
+/// Reads a program that has to be right.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(crate) fn load(source: &str, input_columns: Vec<ColumnDefinition>) -> Result<Program, Vec<SqlError>> {
+    let checked = check(source, input_columns).map_err(|error| vec![error])?;
+    let faults: Vec<SqlError> = checked.statements.into_iter().filter_map(|report| report.outcome.err()).collect();
+    if faults.is_empty() { checked.program } else { Err(faults) }
+}
+
+/// The columns that a schema's one CREATE STREAM declares.
+///
+/// # Errors
+/// When it is not one CREATE STREAM.
+pub(crate) fn schema_columns(source: &str) -> Result<Vec<ColumnDefinition>, SqlError> {
+    let mut statements = sql::parse(source)?.statements;
+    match (statements.pop(), statements.len()) {
+        (Some((_, Ok(Statement::Stream(stream)))), 0) => Ok(stream.columns),
+        (Some((_, Err(error))), _) => Err(error),
+        (Some((place, _)), _) => Err(SqlError::new(place, "a schema is one CREATE STREAM with the columns of the input")),
+        (None, _) => Err(SqlError::new(Place { line: 1, column: 1 }, "a schema is one CREATE STREAM, and this is empty")),
     }
 }
 
-fn check_columns(names: &[String]) -> Result<(), Failure> {
-    let known = LOG_COLUMNS.join(", ");
-    for (index, name) in names.iter().enumerate() {
-        if !LOG_COLUMNS.contains(&name.as_str()) {
-            return Err(Failure::usage(format!("--group-by {name}: the log has no such field; it has {known}")));
+struct Builder {
+    catalog: Catalog,
+    nodes: Vec<Node>,
+    reports: Vec<StatementReport>,
+}
+
+impl Builder {
+    fn build(mut self, script: Script) -> Checked {
+        let comment = script.unclosed_comment;
+        let mut pumps = Vec::new();
+        // Streams first: a pump may stand before the stream that it writes into.
+        for (place, statement) in script.statements {
+            match statement {
+                Ok(Statement::Stream(stream)) => self.stream(place, &stream),
+                Ok(Statement::Pump(pump)) => {
+                    let title = format!("pump {}", quoted(&pump.name.name));
+                    pumps.push((self.reports.len(), pump));
+                    self.reports.push(StatementReport { place, title, outcome: Ok(vec![]) });
+                }
+                Err(error) => self.reports.push(StatementReport { place, title: "statement".to_owned(), outcome: Err(error) }),
+            }
         }
-        if names[..index].contains(name) {
-            return Err(Failure::usage(format!("--group-by names {name} twice; name it once")));
+        for index in 0..pumps.len() {
+            let (report, pump) = &pumps[index];
+            let is_replaced = pumps[index + 1..].iter().any(|(_, later)| later.name.name == pump.name.name);
+            self.reports[*report].outcome = if is_replaced {
+                Ok(vec!["replaced by a later pump of this name, so it does not run".to_owned()])
+            } else {
+                self.pump(pump)
+            };
         }
+        if let Some(place) = comment {
+            let outcome = Ok(vec!["this comment is not closed: the rest of the program is part of it".to_owned()]);
+            self.reports.push(StatementReport { place, title: "comment".to_owned(), outcome });
+        }
+        let has_fault = self.reports.iter().any(|report| report.outcome.is_err());
+        let program = if has_fault { Err(vec![]) } else { graph::link(self.catalog.streams, self.nodes) };
+        Checked { statements: self.reports, program }
     }
-    if names.is_empty() {
-        return Err(Failure::usage(format!("--group-by needs a field of the log: {known}")));
+
+    fn stream(&mut self, place: Place, stream: &StreamStatement) {
+        let name = &stream.name.name;
+        let outcome = self.catalog.declare(name, &stream.columns, stream.name.place);
+        let notes = |is_replacement| match is_replacement {
+            true => vec!["defined twice; this definition is taken".to_owned()],
+            false => vec![],
+        };
+        self.reports.push(StatementReport { place, title: format!("stream {}", quoted(name)), outcome: outcome.map(notes) });
     }
-    Ok(())
+
+    fn pump(&mut self, pump: &PumpStatement) -> Result<Vec<String>, SqlError> {
+        let output = self.catalog.target(&pump.target.name, pump.target.place)?;
+        let query = sql::parse_query(&pump.query)?;
+        let name = pump.name.name.as_str();
+        let mut compiler =
+            Compiler { catalog: &mut self.catalog, pump: name, place: pump.name.place, nodes: Vec::new(), notes: Vec::new() };
+        let Compiled { input, operator, columns } = compiler.query(&query)?;
+        let (nodes, notes) = (compiler.nodes, compiler.notes);
+        let targets = self.targets(pump, output, columns.len())?;
+        let columns = columns.into_iter().map(|column| column.name).collect();
+        self.nodes.extend(nodes);
+        let node =
+            Node { pump: name.to_owned(), place: pump.name.place, input, output, operator, columns, targets: Some(targets) };
+        self.nodes.push(node);
+        Ok(notes)
+    }
+
+    /// Which column of the target each column of the result goes to.
+    fn targets(&self, pump: &PumpStatement, output: StreamId, count: usize) -> Result<Vec<usize>, SqlError> {
+        let stream = &self.catalog.streams[output.0];
+        let names = match &pump.columns {
+            None => (0..stream.columns.len()).collect::<Vec<_>>(),
+            Some(names) => {
+                let find = |named: &sql::Named| {
+                    let index = stream.columns.iter().position(|column| column.name == named.name);
+                    index.ok_or_else(|| SqlError::new(named.place, format!("{} has no column {}", stream.name, named.name)))
+                };
+                names.iter().map(find).collect::<Result<_, _>>()?
+            }
+        };
+        if names.len() != count {
+            let message = format!("{} takes {} columns here, and the query has {count}", quoted(&stream.name), names.len());
+            return Err(SqlError::new(pump.target.place, message).help("columns go to columns by position"));
+        }
+        Ok(names)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(list: &[&str]) -> Vec<String> {
-        list.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn the_fields_are_those_of_the_log_schema() {
-        let schema = include_str!("../../../sql/access_log.sql");
-        let declared: Vec<&str> = schema.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next()).collect();
-        assert_eq!(declared, LOG_COLUMNS);
-    }
-
-    #[test]
-    fn an_unknown_field_is_refused_with_the_known_ones() {
-        let Err(Failure::Usage(error)) = Program::request_counts(Window::tumbling(10_000), &names(&["clientip"])) else {
-            panic!("accepted")
-        };
-        assert!(error.to_string().contains("client_ip, client_hostname"), "{error}");
-    }
-
-    #[test]
-    fn a_field_named_twice_is_refused() {
-        assert!(Program::request_counts(Window::tumbling(10_000), &names(&["status", "status"])).is_err());
-    }
-}
+mod tests;

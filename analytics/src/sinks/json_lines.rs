@@ -1,25 +1,28 @@
-//! JSON lines: one object a row, with the window's start and end.
+//! JSON lines: one object a row.
 
 use anyhow::Result;
-use arrow::json::LineDelimitedWriter;
+use arrow::array::RecordBatch;
+use arrow::json::writer::{LineDelimited, WriterBuilder};
 
+use super::layout::Layout;
 use super::{Out, Sink};
-use crate::engine::WindowResult;
 
 pub(super) struct JsonLines<W> {
     out: W,
+    layout: Layout,
 }
 
 impl<W: Out> JsonLines<W> {
-    pub(super) fn new(out: W) -> Self {
-        Self { out }
+    pub(super) fn new(out: W, layout: Layout) -> Self {
+        Self { out, layout }
     }
 }
 
 impl<W: Out> Sink for JsonLines<W> {
-    fn write(&mut self, result: &WindowResult) -> Result<()> {
-        let mut writer = LineDelimitedWriter::new(&mut self.out);
-        writer.write(&result.rows)?;
+    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        // Every row has every key: a missing value is null, as the service wrote it.
+        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut self.out);
+        writer.write(&self.layout.rows(rows)?)?;
         writer.finish()?;
         Ok(self.out.flush()?)
     }
@@ -27,14 +30,16 @@ impl<W: Out> Sink for JsonLines<W> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Format;
     use super::*;
-    use crate::engine::tests::{counted, request_counts};
+    use crate::engine::tests::{REQUEST_COUNTS_SCHEMA, counted, request_counts};
 
     #[test]
     fn a_row_is_an_object_with_both_ends_of_its_window() {
+        let layout = Layout::of_request_counts("request_counts", &REQUEST_COUNTS_SCHEMA, Format::Jsonl, true);
         let mut out = Vec::new();
         for result in counted(&mut request_counts(), &[(0, "::1")]) {
-            JsonLines::new(&mut out).write(&result).unwrap();
+            JsonLines::new(&mut out, layout.clone()).write(&result.rows).unwrap();
         }
         let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let expected = serde_json::json!({

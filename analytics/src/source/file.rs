@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::Input;
+use super::arrivals::Arrivals;
 use super::blocks::Blocks;
 use crate::chunk::{Chunk, Payload, ShardId};
 use crate::progress::Progress;
@@ -18,28 +19,49 @@ use crate::progress::Progress;
 /// The files of one replay are one sequence: the second continues the first.
 const SHARD: ShardId = ShardId(0);
 
+/// What to replay.
+pub(crate) struct Replay {
+    pub(crate) inputs: Vec<Input>,
+    /// A file with the arrival time of every line.
+    pub(crate) arrivals: Option<PathBuf>,
+    pub(crate) progress: Arc<Progress>,
+}
+
 /// Sends the lines of every input, one after the other.
 ///
 /// # Errors
 /// When a file cannot be opened or read; the lines before the fault have been sent.
-pub(super) fn replay(inputs: &[Input], progress: &Arc<Progress>, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
+pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
+    let Replay { inputs, arrivals, progress } = replay;
+    let mut arrivals = arrivals.as_deref().map(Arrivals::open).transpose()?;
     for input in inputs {
         let (name, reader) = open(input, progress)?;
-        if !send_lines(&name, reader, chunks, stop).with_context(|| format!("cannot read {name}"))? {
+        if !send_lines(&name, reader, arrivals.as_mut(), chunks, stop).with_context(|| format!("cannot read {name}"))? {
             return Ok(());
         }
+    }
+    if let Some(arrivals) = arrivals {
+        arrivals.finish()?;
     }
     let _ = chunks.blocking_send(Chunk { shard: SHARD, payload: Payload::End }); // a receiver that is gone needs no end
     Ok(())
 }
 
 /// Sends one input's lines. False when nobody wants more.
-fn send_lines(name: &Arc<str>, reader: Box<dyn Read>, chunks: &Sender<Chunk>, stop: &CancellationToken) -> io::Result<bool> {
+fn send_lines(
+    name: &Arc<str>,
+    reader: Box<dyn Read>,
+    mut arrivals: Option<&mut Arrivals>,
+    chunks: &Sender<Chunk>,
+    stop: &CancellationToken,
+) -> Result<bool> {
     let mut blocks = Blocks::new(reader);
     let mut first_line = 1;
     while let Some(bytes) = blocks.next()? {
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        let payload = Payload::Lines { bytes, file: name.clone(), first_line };
+        let count = lines + u64::from(!bytes.ends_with(b"\n")); // the last line may lack its newline
+        let arrivals_ms = arrivals.as_deref_mut().map(|arrivals| arrivals.next(count)).transpose()?.unwrap_or_default();
+        let payload = Payload::Lines { bytes, file: name.clone(), first_line, arrivals_ms };
         first_line += lines;
         if stop.is_cancelled() || chunks.blocking_send(Chunk { shard: SHARD, payload }).is_err() {
             return Ok(false);
@@ -58,11 +80,11 @@ fn open(input: &Input, progress: &Arc<Progress>) -> Result<(Arc<str>, Box<dyn Re
     Ok((name, reader))
 }
 
-fn open_file(path: &Path) -> Result<File> {
+pub(super) fn open_file(path: &Path) -> Result<File> {
     File::open(path).with_context(|| format!("cannot open {}; check the path and that this user may read it", path.display()))
 }
 
-fn decompress(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+pub(super) fn decompress(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     const BUFFER_BYTES: usize = 256 * 1024;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, raw);
     Ok(match reader.fill_buf()? {

@@ -2,6 +2,7 @@
 //!
 //! A source sends [`Chunk`]s into a bounded channel. Full, it waits: the file or the stream is the real buffer.
 
+mod arrivals;
 mod blocks;
 mod file;
 pub(crate) mod kinesis;
@@ -9,14 +10,13 @@ mod shards;
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use anyhow::Result;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::chunk::Chunk;
-use crate::progress::Progress;
+pub(crate) use file::Replay;
 use kinesis::KinesisSource;
 
 /// What `--input` names.
@@ -45,7 +45,7 @@ impl FromStr for Input {
 
 /// A source, ready to run.
 pub(crate) enum Source {
-    Replay { inputs: Vec<Input>, progress: Arc<Progress> },
+    Replay(Replay),
     Kinesis(Box<KinesisSource>),
 }
 
@@ -53,9 +53,9 @@ impl Source {
     /// Sends every chunk, until the input ends, the receiver is gone, or `stop`.
     pub(crate) async fn run(self, chunks: Sender<Chunk>, stop: CancellationToken) -> Result<()> {
         match self {
-            Self::Replay { inputs, progress } => {
+            Self::Replay(replay) => {
                 // Files are read on a thread of their own: reading blocks.
-                tokio::task::spawn_blocking(move || file::replay(&inputs, &progress, &chunks, &stop)).await?
+                tokio::task::spawn_blocking(move || file::replay(&replay, &chunks, &stop)).await?
             }
             Self::Kinesis(source) => source.run(chunks, stop).await,
         }

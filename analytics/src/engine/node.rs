@@ -1,0 +1,157 @@
+//! One node of a program at work: its operator, and the way of its results into its output.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::error::Result;
+
+use super::assign::Assign;
+use super::fault::{self, RowFault};
+use super::piece::Piece;
+use super::plan;
+use super::sliding::SlidingNode;
+use super::sorted::SortedNode;
+use super::tumbling::TumblingNode;
+use crate::program::{Node, Operator, Program, StreamId};
+
+/// A node with its state.
+pub(super) struct RunningNode {
+    pub(super) index: usize,
+    pub(super) input: StreamId,
+    pub(super) output: StreamId,
+    work: Work,
+    assign: Assign,
+}
+
+enum Work {
+    Project(Piece),
+    Tumbling(Box<TumblingNode>),
+    Sliding(Box<SlidingNode>),
+    Sorted(SortedNode),
+}
+
+impl RunningNode {
+    /// Plans a node over rows of these columns.
+    pub(super) fn new(index: usize, node: &Node, program: &Program, rows: SchemaRef) -> Result<Self> {
+        let work = match &node.operator {
+            Operator::Project { rows: text } => Work::Project(plan::piece(text, rows)?),
+            Operator::Tumbling(tumbling) => Work::Tumbling(Box::new(TumblingNode::new(index, tumbling, rows)?)),
+            Operator::Sliding(sliding) => Work::Sliding(Box::new(SlidingNode::new(index, sliding, rows)?)),
+            Operator::Sorted { window, rows: text } => Work::Sorted(SortedNode::new(index, *window, text, rows)?),
+        };
+        let assign = Assign::new(node, &program.streams[node.output.0], &work.schema())?;
+        Ok(Self { index, input: node.input, output: node.output, work, assign })
+    }
+
+    /// The columns of the rows it yields.
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.assign.schema()
+    }
+
+    /// The plans, for a reader.
+    pub(super) fn describe(&self) -> String {
+        match &self.work {
+            Work::Project(piece) => piece.describe(),
+            Work::Tumbling(node) => node.describe(),
+            Work::Sliding(node) => node.describe(),
+            Work::Sorted(node) => node.describe(),
+        }
+    }
+
+    /// Takes rows. Returns how many of them came too late.
+    pub(super) fn push(&mut self, batch: RecordBatch, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<u64> {
+        let mut results = Vec::new();
+        let late = match &mut self.work {
+            Work::Project(piece) => {
+                results = fault::run(piece, batch, self.index, faults);
+                0
+            }
+            Work::Tumbling(node) => node.push(batch, faults)?,
+            Work::Sliding(node) => node.push(batch, faults)?,
+            Work::Sorted(node) => node.push(batch)?,
+        };
+        self.finish(results, done, faults);
+        Ok(late)
+    }
+
+    /// Completes what ends at or before this moment.
+    pub(super) fn close_until(&mut self, until_ms: i64, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<()> {
+        let mut results = Vec::new();
+        match &mut self.work {
+            Work::Project(_) => {}
+            Work::Tumbling(node) => node.close_until(until_ms, &mut results, faults)?,
+            Work::Sliding(node) => node.close_until(until_ms, &mut results, faults)?,
+            Work::Sorted(node) => node.close_until(until_ms, &mut results, faults)?,
+        }
+        self.finish(results, done, faults);
+        Ok(())
+    }
+
+    /// Bounds memory: completes the oldest before its time. False when nothing is left to complete.
+    pub(super) fn close_early(&mut self, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<bool> {
+        let mut results = Vec::new();
+        let is_closed = match &mut self.work {
+            Work::Project(_) => false,
+            Work::Tumbling(node) => {
+                results.extend(node.close_oldest(faults)?);
+                !results.is_empty()
+            }
+            Work::Sliding(node) => match node.middle() {
+                Some(until_ms) => node.close_until(until_ms, &mut results, faults).map(|()| true)?,
+                None => false,
+            },
+            Work::Sorted(node) => match node.middle() {
+                Some(until_ms) => node.close_until(until_ms, &mut results, faults).map(|()| !results.is_empty())?,
+                None => false,
+            },
+        };
+        self.finish(results, done, faults);
+        Ok(is_closed)
+    }
+
+    /// Groups or rows that are held.
+    pub(super) fn held(&self) -> usize {
+        match &self.work {
+            Work::Project(_) => 0,
+            Work::Tumbling(node) => node.held(),
+            Work::Sliding(node) => node.held(),
+            Work::Sorted(node) => node.held(),
+        }
+    }
+
+    /// Whether a result is a window.
+    pub(super) fn has_windows(&self) -> bool {
+        matches!(self.work, Work::Tumbling(_))
+    }
+
+    /// Open tumbling windows.
+    pub(super) fn open_windows(&self) -> usize {
+        if let Work::Tumbling(node) = &self.work { node.open_windows() } else { 0 }
+    }
+
+    /// The rows of open tumbling windows as they stand, newest window first.
+    pub(super) fn open_rows(&mut self) -> Result<Vec<RecordBatch>> {
+        let Work::Tumbling(node) = &mut self.work else { return Ok(vec![]) };
+        let mut rows = Vec::new();
+        for results in node.open_results()? {
+            rows.extend(self.assign.rows(results, self.index, &mut Vec::new()));
+        }
+        Ok(rows)
+    }
+
+    fn finish(&self, results: Vec<RecordBatch>, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) {
+        for result in results.into_iter() {
+            done.extend(self.assign.rows(result, self.index, faults));
+        }
+    }
+}
+
+impl Work {
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Project(piece) => piece.schema(),
+            Self::Tumbling(node) => node.schema(),
+            Self::Sliding(node) => node.schema(),
+            Self::Sorted(node) => node.schema(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Tumbling windows: rows in, and the groups of each window once it is complete.
+//!
+//! Invariant: a window closes once, windows close in order of time, and over all closed windows the groups equal those
+//! of the same query over all rows that were not late.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::error::Result;
+
+use super::assign::row_time;
+use super::cut;
+use super::fault::{self, RowFault};
+use super::piece::Piece;
+use super::plan;
+use super::split::{self, Split};
+use super::window_state::WindowState;
+use crate::program::{Tumbling, WINDOW_END, WINDOW_START, Window};
+
+/// Windows with a running aggregate at the same time; more are sealed, oldest first.
+const MAX_LIVE_WINDOWS: usize = 4;
+
+/// The windows of one node.
+pub(super) struct TumblingNode {
+    node: usize,
+    split: Split,
+    result: Piece,
+    window: Window,
+    /// Invariant: none of these has been closed; a window older than `closed_until_ms` is not opened again.
+    open: BTreeMap<i64, WindowState>,
+    /// Every window that ends at or before this has closed.
+    closed_until_ms: i64,
+}
+
+impl TumblingNode {
+    pub(super) fn new(node: usize, tumbling: &Tumbling, rows: SchemaRef) -> Result<Self> {
+        let split = split::plan(&tumbling.groups, rows)?;
+        let groups = split.last.schema();
+        let times = [WINDOW_START, WINDOW_END].map(|name| Arc::new(row_time().with_name(name)));
+        let fields: Vec<Arc<Field>> = groups.fields().iter().cloned().chain(times).collect();
+        let result = plan::piece(&tumbling.result, Arc::new(Schema::new(fields)))?;
+        Ok(Self { node, split, result, window: tumbling.window, open: BTreeMap::new(), closed_until_ms: i64::MIN })
+    }
+
+    /// The columns of the results.
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.result.schema()
+    }
+
+    /// The plans of the pieces, for a reader.
+    pub(super) fn describe(&self) -> String {
+        let pieces = [
+            ("before", &self.split.before),
+            ("partial", &self.split.partial),
+            ("final", &self.split.last),
+            ("result", &self.result),
+        ];
+        pieces.map(|(name, piece)| format!("{name}:\n{}", piece.describe())).concat()
+    }
+
+    /// Takes rows. Returns how many of them came too late.
+    pub(super) fn push(&mut self, batch: RecordBatch, faults: &mut Vec<RowFault>) -> Result<u64> {
+        let mut late = 0;
+        for (start_ms, rows) in cut::by_window(batch, self.window)? {
+            if self.window.end_of(start_ms) <= self.closed_until_ms {
+                late += rows.num_rows() as u64;
+            } else {
+                self.open.entry(start_ms).or_default().add(&mut self.split, rows, self.node, faults)?;
+            }
+        }
+        self.seal_old_windows()?;
+        Ok(late)
+    }
+
+    /// Keeps running aggregates only in the newest windows, where most rows go.
+    fn seal_old_windows(&mut self) -> Result<()> {
+        let live = self.open.values().filter(|state| state.is_live()).count();
+        let too_many = live.saturating_sub(MAX_LIVE_WINDOWS);
+        for state in self.open.values_mut().filter(|state| state.is_live()).take(too_many) {
+            state.seal(&mut self.split)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the windows that end at or before this moment.
+    pub(super) fn close_until(&mut self, until_ms: i64, closed: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<()> {
+        self.closed_until_ms = self.closed_until_ms.max(until_ms);
+        while let Some(first) = self.open.first_entry() {
+            if self.window.end_of(*first.key()) > until_ms {
+                break;
+            }
+            let (start_ms, state) = first.remove_entry();
+            closed.push(self.close(start_ms, state, faults)?);
+        }
+        Ok(())
+    }
+
+    /// Bounds memory: gives up the wait for late rows of the oldest window, unless it is the only one.
+    pub(super) fn close_oldest(&mut self, faults: &mut Vec<RowFault>) -> Result<Option<RecordBatch>> {
+        if self.open.len() < 2 {
+            return Ok(None);
+        }
+        let Some((start_ms, state)) = self.open.pop_first() else { return Ok(None) };
+        self.closed_until_ms = self.closed_until_ms.max(self.window.end_of(start_ms));
+        self.close(start_ms, state, faults).map(Some)
+    }
+
+    /// Open windows.
+    pub(super) fn open_windows(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Rows of state that are held: at least the number of groups.
+    pub(super) fn held(&self) -> usize {
+        self.open.values().map(WindowState::state_rows).sum()
+    }
+
+    /// The results of open windows as they stand, newest first. Changes nothing.
+    pub(super) fn open_results(&mut self) -> Result<Vec<RecordBatch>> {
+        let mut results = Vec::with_capacity(self.open.len());
+        for (&start_ms, state) in self.open.iter_mut().rev() {
+            let groups = state.result(&mut self.split)?;
+            // A group that cannot be computed is told when its window closes.
+            results.push(finish(&mut self.result, self.window, start_ms, &groups, self.node, &mut Vec::new())?);
+        }
+        Ok(results)
+    }
+
+    fn close(&mut self, start_ms: i64, mut state: WindowState, faults: &mut Vec<RowFault>) -> Result<RecordBatch> {
+        let groups = state.result(&mut self.split)?;
+        finish(&mut self.result, self.window, start_ms, &groups, self.node, faults)
+    }
+}
+
+/// From the groups of a window to its results.
+fn finish(
+    piece: &mut Piece,
+    window: Window,
+    start_ms: i64,
+    groups: &[RecordBatch],
+    node: usize,
+    faults: &mut Vec<RowFault>,
+) -> Result<RecordBatch> {
+    let schema = piece.input_schema();
+    let mut batches = Vec::with_capacity(groups.len());
+    for batch in groups {
+        let time = |ms| Arc::new(TimestampMillisecondArray::from_value(ms, batch.num_rows())) as ArrayRef;
+        let times = [time(start_ms), time(window.row_time(start_ms))];
+        batches.push(RecordBatch::try_new(schema.clone(), batch.columns().iter().cloned().chain(times).collect())?);
+    }
+    let rows = concat_batches(&schema, &batches)?;
+    let results = fault::run(piece, rows, node, faults);
+    Ok(concat_batches(&piece.schema(), &results)?)
+}

@@ -1,0 +1,103 @@
+//! What a pump does with its rows, as text that the engine plans.
+//!
+//! Every text reads one table, [`TABLE`]; its columns are those that the operator puts there.
+
+use super::window::Window;
+
+/// The one table that every text reads.
+pub(crate) const TABLE: &str = "weir";
+
+/// Names of columns that operators add. They have no upper-case twin in a program: unquoted names there have no blank.
+pub(crate) const WINDOW_START: &str = "window start";
+/// The ROWTIME of a window's results.
+pub(crate) const WINDOW_END: &str = "window end";
+
+/// An operator. Each one's last text yields ROWTIME and the columns of the select list.
+#[derive(Debug, Clone)]
+pub(crate) enum Operator {
+    /// Filter and expressions, row by row.
+    Project { rows: String },
+    /// Groups of a tumbling window, when it is complete. DISTINCT too: groups without aggregates.
+    Tumbling(Tumbling),
+    /// One result a row, with aggregates over the rows before it.
+    Sliding(Sliding),
+    /// Sorts the rows of a tumbling window, when it is complete.
+    Sorted { window: Window, rows: String },
+}
+
+/// Aggregation of the rows of a window.
+#[derive(Debug, Clone)]
+pub(crate) struct Tumbling {
+    pub(crate) window: Window,
+    /// Over the stream's rows: filter, keys and aggregates; exactly one aggregation.
+    pub(crate) groups: String,
+    /// Over the groups and the window's start and end: HAVING, expressions, order.
+    pub(crate) result: String,
+}
+
+/// Aggregation over the rows before each row.
+#[derive(Debug, Clone)]
+pub(crate) struct Sliding {
+    /// Over the stream's rows: filter, partition keys, arguments, and the columns that the result needs.
+    pub(crate) prepare: String,
+    pub(crate) frames: Vec<Frame>,
+    /// Over the prepared rows: all aggregates in one select list, each the next column.
+    pub(crate) aggregates: String,
+    /// The frame of each aggregate.
+    pub(crate) frame_of: Vec<usize>,
+    /// Over the prepared rows with the aggregates: expressions.
+    pub(crate) result: String,
+}
+
+/// The rows that an aggregate takes for a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Columns of the prepared rows that a row shares with those it is aggregated with.
+    pub(crate) partition_by: Vec<String>,
+    pub(crate) extent: Extent,
+}
+
+/// How far back a frame goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// So many milliseconds before the row, that moment included.
+    RangeMs(i64),
+    /// So many rows before the row.
+    Rows(usize),
+}
+
+impl Operator {
+    /// One line for a reader.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Self::Project { .. } => "filter and project, row by row".to_owned(),
+            Self::Tumbling(tumbling) => format!("aggregate in tumbling windows of {}", tumbling.window),
+            Self::Sliding(sliding) => {
+                let frames: Vec<String> = sliding.frames.iter().map(Frame::summary).collect();
+                format!("aggregate over sliding windows: {}", frames.join("; "))
+            }
+            Self::Sorted { window, .. } => format!("sort in tumbling windows of {window}"),
+        }
+    }
+
+    /// The texts that DataFusion plans, with their purpose.
+    pub(crate) fn texts(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Project { rows } | Self::Sorted { rows, .. } => vec![("rows", rows)],
+            Self::Tumbling(Tumbling { groups, result, .. }) => vec![("groups", groups), ("result", result)],
+            Self::Sliding(Sliding { prepare, aggregates, result, .. }) => {
+                vec![("prepare", prepare), ("aggregates", aggregates), ("result", result)]
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn summary(&self) -> String {
+        let extent = match self.extent {
+            Extent::RangeMs(ms) => format!("{ms} ms before the row"),
+            Extent::Rows(rows) => format!("{rows} rows before the row"),
+        };
+        format!("{extent}, {} partition keys", self.partition_by.len())
+    }
+}

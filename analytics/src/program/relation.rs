@@ -1,0 +1,162 @@
+//! What a query can name: the columns of the one stream that it reads.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use datafusion::sql::sqlparser::ast::Ident;
+
+use super::StreamId;
+use super::monotonic::Monotone;
+use crate::sql::{Place, SqlError, SqlType, nearest};
+
+/// The time of a row: a column of every stream, not part of `*`.
+pub(crate) const ROWTIME: &str = "ROWTIME";
+
+/// Columns that the service added to an input from a stream. An input may declare columns of these names itself.
+const METADATA: [&str; 4] = ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+
+/// A column, as queries see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Where the type is declared; None for columns of a subquery, whose types follow from it.
+    pub(crate) sql_type: Option<SqlType>,
+    /// When its value moves with ROWTIME: where it changes.
+    pub(crate) monotone: Option<Monotone>,
+}
+
+/// The stream of a FROM clause.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) stream: StreamId,
+    /// The alias, or the stream's name; None for a subquery without one.
+    pub(crate) name: Option<String>,
+    pub(crate) columns: Vec<Column>,
+    /// Columns that have been named; the others need not be read.
+    used: RefCell<BTreeSet<usize>>,
+}
+
+/// What a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// ROWTIME; whether it was written with the stream's name or its alias.
+    RowTime {
+        is_qualified: bool,
+    },
+    Column(usize),
+}
+
+impl Relation {
+    pub(crate) fn new(stream: StreamId, name: Option<String>, columns: Vec<Column>) -> Self {
+        Self { stream, name, columns, used: RefCell::default() }
+    }
+
+    /// What `name` or `alias.name` means.
+    ///
+    /// # Errors
+    /// When there is no such column or alias, with the nearest one.
+    pub(crate) fn find(&self, parts: &[Ident]) -> Result<Reference, SqlError> {
+        let (is_qualified, column) = match parts {
+            [column] => (false, column),
+            [alias, column] => {
+                self.check_alias(alias)?;
+                (true, column)
+            }
+            [first, ..] => return Err(SqlError::new(Place::of(first.span), "a name has at most two parts: stream.column")),
+            [] => return Err(SqlError::new(Place::default(), "a name is missing")),
+        };
+        if let Some(index) = self.columns.iter().position(|known| known.name == column.value) {
+            self.used.borrow_mut().insert(index);
+            return Ok(Reference::Column(index));
+        }
+        if column.value == ROWTIME {
+            return Ok(Reference::RowTime { is_qualified });
+        }
+        Err(self.unknown(column))
+    }
+
+    /// The columns that were named, and all when asked for.
+    pub(crate) fn used(&self) -> BTreeSet<usize> {
+        self.used.borrow().clone()
+    }
+
+    /// Notes that every column is read.
+    pub(crate) fn use_all(&self) {
+        self.used.borrow_mut().extend(0..self.columns.len());
+    }
+
+    fn check_alias(&self, alias: &Ident) -> Result<(), SqlError> {
+        if self.name.as_deref() == Some(alias.value.as_str()) {
+            return Ok(());
+        }
+        let error = SqlError::new(Place::of(alias.span), format!("there is no stream {} in FROM", alias.value));
+        Err(match &self.name {
+            Some(name) => error.help(format!("this query reads {}", as_written(name))),
+            None => error,
+        })
+    }
+
+    fn unknown(&self, column: &Ident) -> SqlError {
+        if METADATA.contains(&column.value.as_str()) {
+            let what = format!("the metadata column {}", column.value);
+            return SqlError::not_yet(Place::of(column.span), &what).help("on a stream ROWTIME is the arrival time");
+        }
+        let error = SqlError::new(Place::of(column.span), format!("there is no column {}", column.value));
+        let names = || self.columns.iter().map(|known| known.name.as_str());
+        match names().find(|name| name.eq_ignore_ascii_case(&column.value)) {
+            Some(name) if column.quote_style.is_none() => {
+                error.help(format!("names without quotes are upper case, and the column is not; write {}", as_written(name)))
+            }
+            Some(name) => error.help(format!("did you mean {}?", as_written(name))),
+            None => match nearest(&column.value, names()) {
+                Some(name) => error.help(format!("did you mean {}?", as_written(name))),
+                None => error.help(format!("there are {}", names().map(as_written).collect::<Vec<_>>().join(", "))),
+            },
+        }
+    }
+}
+
+/// A name as a program writes it: with quotes where it needs them.
+pub(crate) fn as_written(name: &str) -> String {
+    let is_plain = name.chars().all(|character| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_');
+    if is_plain && !name.starts_with(|character: char| character.is_ascii_digit()) { name.to_owned() } else { quoted(name) }
+}
+
+/// A name in quotes, as DataFusion reads it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relation() -> Relation {
+        let column = |name: &str| Column { name: name.to_owned(), sql_type: None, monotone: None };
+        Relation::new(StreamId(0), Some("S".to_owned()), vec![column("client_ip"), column("SIZE")])
+    }
+
+    fn fault(parts: &[Ident]) -> String {
+        let error = relation().find(parts).unwrap_err();
+        format!("{}; {}", error.message, error.help.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_name_has_its_case_and_rowtime_is_everywhere() {
+        let relation = relation();
+        assert_eq!(relation.find(&[Ident::with_quote('"', "client_ip")]), Ok(Reference::Column(0)));
+        assert_eq!(relation.find(&[Ident::new("S"), Ident::new("SIZE")]), Ok(Reference::Column(1)));
+        assert_eq!(relation.find(&[Ident::new("ROWTIME")]), Ok(Reference::RowTime { is_qualified: false }));
+        assert_eq!(relation.used(), BTreeSet::from([0, 1]));
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_nearest() {
+        assert_eq!(
+            fault(&[Ident::new("CLIENT_IP")]),
+            "there is no column CLIENT_IP; names without quotes are upper case, and the column is not; write \"client_ip\""
+        );
+        assert_eq!(fault(&[Ident::new("SIZZE")]), "there is no column SIZZE; did you mean SIZE?");
+        assert_eq!(fault(&[Ident::new("T"), Ident::new("SIZE")]), "there is no stream T in FROM; this query reads S");
+    }
+}
