@@ -18,6 +18,8 @@ mod bad_lines;
 mod chunk;
 mod cli;
 mod clock;
+#[cfg(test)]
+mod conformance;
 mod decode;
 mod engine;
 mod live;

@@ -16,6 +16,8 @@ use arrow::array::RecordBatch;
 use crate::engine::StreamRows;
 use crate::program::StreamId;
 
+#[cfg(test)]
+pub(crate) use csv::text as csv_text;
 pub(crate) use layout::Layout;
 
 /// The form of the results.

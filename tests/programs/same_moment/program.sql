@@ -1,0 +1,5 @@
+CREATE OR REPLACE STREAM "SOURCE_SQL_STREAM_001" ("ticker" VARCHAR(4), "price" DOUBLE, "n" INTEGER);
+
+-- Rows of one moment are told apart by the order in which they came.
+CREATE STREAM d (n INTEGER, seen INTEGER);
+CREATE PUMP p AS INSERT INTO d SELECT STREAM "n", COUNT(*) OVER (ROWS 9 PRECEDING) FROM "SOURCE_SQL_STREAM_001";

@@ -1,0 +1,6 @@
+CREATE OR REPLACE STREAM "SOURCE_SQL_STREAM_001" ("ticker" VARCHAR(4), "price" DOUBLE, "n" INTEGER);
+
+-- The moment ten seconds before a row is left out by a range that is a thousandth shorter.
+CREATE STREAM d (c INTEGER);
+CREATE PUMP p AS INSERT INTO d
+SELECT STREAM COUNT(*) OVER (RANGE INTERVAL '00:09.999' MINUTE TO SECOND(3) PRECEDING) FROM "SOURCE_SQL_STREAM_001";
