@@ -83,6 +83,10 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) program: ProgramArguments,
 
+    /// The Kinesis stream to read: the same as --input kinesis:NAME
+    #[arg(long, value_name = "NAME", conflicts_with = "input")]
+    pub(crate) stream: Option<String>,
+
     /// Streams to print; error_stream is one of them [default: those that no pump reads]
     #[arg(long, value_name = "STREAM", num_args = 1..)]
     pub(crate) print: Vec<String>,

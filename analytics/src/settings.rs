@@ -115,7 +115,10 @@ impl Settings {
     ///
     /// # Errors
     /// When the program is wrong, or flags contradict each other.
-    pub(crate) fn running(arguments: RunArguments) -> Result<Self, Failure> {
+    pub(crate) fn running(mut arguments: RunArguments) -> Result<Self, Failure> {
+        if let Some(stream) = arguments.stream.take() {
+            arguments.flags.input = vec![Input::Kinesis(stream)];
+        }
         let (source, columns) = read_program(&arguments.program)?;
         let program = program::load(&source.text, columns).map_err(|errors| source.failure(&errors))?;
         let row_time = row_time(&arguments.flags, arguments.arrival.as_deref())?;
@@ -264,6 +267,19 @@ mod tests {
         assert_eq!((stream.input_plan.row_time, stream.allowed_lateness), (RowTime::Arrival, Some(Duration::ZERO)));
         let file = settings(&["--window", "10s", "--input", "a.log", "b.log"]).unwrap();
         assert_eq!((file.input_plan.row_time, file.allowed_lateness, file.inputs.len()), (RowTime::Event, None, 2));
+    }
+
+    #[test]
+    fn a_stream_may_be_named_in_two_ways() {
+        let program = ::tests::data::repository("sql/requests_per_client.sql").display().to_string();
+        let inputs = |flag: &str, value: &str| {
+            let flags = Arguments::try_parse_from(["analytics", "run", &program, flag, value]).unwrap();
+            let Some(crate::cli::Command::Run(run)) = flags.command else { panic!("another command") };
+            let Ok(settings) = Settings::running(*run) else { panic!("refused") };
+            (settings.inputs, settings.input_plan.row_time, settings.allowed_lateness)
+        };
+        let named = (vec![Input::Kinesis("s".to_owned())], RowTime::Arrival, Some(Duration::ZERO));
+        assert_eq!([inputs("--stream", "s"), inputs("--input", "kinesis:s")], [named.clone(), named]);
     }
 
     #[test]

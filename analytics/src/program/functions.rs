@@ -29,7 +29,7 @@ const fn template(name: &'static str, arguments: usize, spelling: &'static str) 
     Scalar { name, arguments: (arguments, arguments), spelling: Spelling::Template(spelling) }
 }
 
-const SCALARS: [Scalar; 36] = [
+const SCALARS: [Scalar; 37] = [
     call("ABS", (1, 1), "abs"),
     call("ACOS", (1, 1), "acos"),
     call("ASIN", (1, 1), "asin"),
@@ -73,8 +73,10 @@ const SCALARS: [Scalar; 36] = [
     ),
     template("UNIX_TIMESTAMP", 1, "CAST(arrow_cast($1, 'Timestamp(Millisecond, None)') AS BIGINT)"),
     call("UPPER", (1, 1), "upper"),
-    template("CURRENT_TIMESTAMP", 0, "now()"),
-    template("LOCALTIMESTAMP", 0, "now()"),
+    // The moment when the program was planned, as in the service; CURRENT_ROW_TIMESTAMP is a row's own.
+    template("CURRENT_DATE", 0, "arrow_cast(now(), 'Date32')"),
+    template("CURRENT_TIMESTAMP", 0, "arrow_cast(now(), 'Timestamp(Millisecond, None)')"),
+    template("LOCALTIMESTAMP", 0, "arrow_cast(now(), 'Timestamp(Millisecond, None)')"),
 ];
 
 /// Aggregates: the dialect's, then those that DataFusion has and the service had not.
