@@ -213,7 +213,7 @@ fn stream(log: &Log) -> (Engine, Vec<StreamRows>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// Invariant 3: rows from the stream, over all closed windows, equal the rows of the query over the whole log.
     #[test]
