@@ -43,6 +43,8 @@ pub(crate) struct Log {
     pub(crate) possible: HashSet<Vec<u8>>,
     rotations: usize,
     moved: usize,
+    parts: usize,
+    was_emptied: bool,
 }
 
 impl Log {
@@ -57,6 +59,8 @@ impl Log {
             possible: HashSet::new(),
             rotations: 0,
             moved: 0,
+            parts: 0,
+            was_emptied: false,
         }
     }
 
@@ -69,9 +73,9 @@ impl Log {
         self.style == Style::Linked
     }
 
-    /// Whether there is nothing in the live file.
-    pub(crate) fn is_empty(&self) -> bool {
-        fs::metadata(self.live()).is_ok_and(|metadata| metadata.len() == 0)
+    /// Whether the live file was copied and truncated, and got no complete line since.
+    pub(crate) fn was_emptied(&self) -> bool {
+        self.was_emptied
     }
 
     pub(crate) fn has_part(&self) -> bool {
@@ -85,6 +89,7 @@ impl Log {
             let end = self.line(padding);
             append_bytes(&self.live(), &end);
             self.end_part(end);
+            self.was_emptied = false;
         }
         Ok(())
     }
@@ -92,7 +97,8 @@ impl Log {
     /// Appends the beginning of a line.
     pub(crate) fn append_part(&mut self) -> io::Result<()> {
         self.create_target()?;
-        let part = format!("{} part {} ", self.name, self.written.len()).into_bytes();
+        self.parts += 1;
+        let part = format!("{} part {} ", self.name, self.parts).into_bytes();
         append_bytes(&self.live(), &part);
         self.part.extend(part);
         Ok(())
@@ -121,6 +127,7 @@ impl Log {
         let to = self.next_place()?;
         fs::copy(self.live(), &to)?;
         fs::File::create(self.live())?;
+        self.was_emptied = true;
         self.leave_part(false, to);
         Ok(())
     }

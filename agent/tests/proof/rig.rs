@@ -81,6 +81,7 @@ impl Rig {
     pub(crate) fn settings(&self, flows: Vec<Value>, more: Value) -> Result<()> {
         let base = json!({
             "cloudwatch.emitMetrics": false,
+            "status.listen": "", // many run at once
             "kinesis.endpoint": self.recorder.endpoint(),
             "firehose.endpoint": self.recorder.endpoint(),
             "socketTimeoutMillis": 4_000,
@@ -166,8 +167,14 @@ impl Rig {
 
     /// Waits until every flow has a saved state: `initialPosition` has done its work then.
     pub(crate) async fn baseline(&self, flows: usize) -> Result<()> {
-        let count = || fs::read_dir(&self.state).map_or(0, |entries| entries.flatten().filter(is_checkpoint).count());
-        wait::until("the first checkpoint of every flow", DEADLINE, || async { (count() >= flows).then_some(()) }).await
+        let is_there = || async { (self.checkpoints().len() >= flows).then_some(()) };
+        wait::until("the first checkpoint of every flow", DEADLINE, is_there).await
+    }
+
+    /// The saved states of the flows.
+    pub(crate) fn checkpoints(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.state).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| is_checkpoint(path)).collect()
     }
 
     /// Stops the agent as an operator does; it must end well.
@@ -245,8 +252,9 @@ pub(crate) fn append_bytes(path: &Path, bytes: &[u8]) {
     fs::OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn is_checkpoint(entry: &fs::DirEntry) -> bool {
-    entry.path().extension().is_some_and(|extension| extension == "json")
+/// A checkpoint, not the list of addresses that lies beside them.
+fn is_checkpoint(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json") && !path.ends_with("status.json")
 }
 
 fn last_lines(text: &str, count: usize) -> String {

@@ -27,7 +27,7 @@ async fn a_stream_in_another_region_is_reported_as_not_found_with_what_to_check(
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_credentials_are_reported_and_nothing_is_lost() {
     let message = "The security token included in the request is invalid.";
-    refused(400, "UnrecognizedClientException", message, &[message, "credentials"]).await;
+    refused(400, "UnrecognizedClientException", message, &[message, "check awsAccessKeyId"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn expired_credentials_are_reported_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_reported_and_nothing_is_lost() {
     let message = "The request signature we calculated does not match the signature you provided.";
-    refused(400, "InvalidSignatureException", message, &[message, "awsSecretAccessKey"]).await;
+    refused(400, "InvalidSignatureException", message, &[message, "check awsAccessKeyId"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

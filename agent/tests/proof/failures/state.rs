@@ -24,8 +24,7 @@ async fn a_damaged_checkpoint_stops_the_start_and_says_what_to_do() {
     rig.start_ready().await.unwrap();
     rig.recorder.until_all("s", &written, DEADLINE).await.unwrap();
     rig.stop().await.unwrap();
-    let mut entries = fs::read_dir(&rig.state).unwrap().flatten().map(|entry| entry.path());
-    let checkpoint = entries.find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap();
+    let checkpoint = rig.checkpoints().remove(0);
     let good = fs::read(&checkpoint).unwrap();
     fs::write(&checkpoint, &good[..good.len() / 2]).unwrap();
 

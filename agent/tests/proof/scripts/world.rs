@@ -9,12 +9,12 @@
 //! - Appending behind an unfinished last line that was rotated away: after a grace period it counts as finished.
 //! - A log that is rotated by rename and by copying in turn may be sent again in part: its dated names do not say
 //!   which copy is which. For such logs only losses and foreign lines count.
-//! - Deleting a live file that is empty, most likely because it was copied and truncated just now: if the agent
-//!   looks only then, the copy's original is nowhere, and the copy is sent as a file of its own.
-//! - What was copied and truncated before any of it arrived may come once more: if the agent sees the log for the
-//!   first time between the two, it sees two new files.
-//! - A plain copy may be sent once more: if its original is rotated away before the agent looks, nothing tells it
-//!   from a new file. It is excused one repetition, never a loss.
+//! - Deleting a live file that was copied and truncated and has got no line since: if the agent looks only then, the
+//!   copy's original is nowhere, and a short copy is sent as a file of its own.
+//! - What was copied and truncated before it arrived may come again: if the agent sees the log for the first time
+//!   between the two, it sees two new files.
+//! - A plain copy may be sent again: if its original is rotated away before the agent looks, nothing tells it from a
+//!   new file.
 
 use std::{io, time::Duration};
 
@@ -107,7 +107,7 @@ impl World {
         self.settle().await?;
         match action {
             Action::TruncateRefill { log, lines } => self.logs[*log].0.truncate(*lines)?,
-            Action::DeleteLive { log } if self.logs[*log].0.is_empty() => {}
+            Action::DeleteLive { log } if self.logs[*log].0.was_emptied() => {}
             Action::DeleteLive { log } => self.logs[*log].0.delete_live()?,
             Action::DeleteOldest { log } => self.with_oldest(*log, |_, path| std::fs::remove_file(path))?,
             Action::CompressOldest { log } => self.with_oldest(*log, Log::compress)?,
@@ -146,7 +146,7 @@ impl World {
         let (log, stream) = &mut self.logs[log];
         let copy = log.copy()?;
         let lines = copy.split_inclusive(|byte| *byte == b'\n');
-        self.rig.recorder.ledger(|ledger| ledger.excuse(stream, lines));
+        self.rig.recorder.ledger(|ledger| ledger.exempt(stream, lines));
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl World {
         self.rig.recorder.ledger(|ledger| {
             let lines = content.split_inclusive(|byte| *byte == b'\n');
             let new: Vec<&[u8]> = lines.filter(|line| !ledger.has(stream, line)).collect();
-            ledger.excuse(stream, new);
+            ledger.exempt(stream, new);
         });
         Ok(log.copy_truncate()?)
     }
