@@ -27,7 +27,7 @@ async fn a_bundle_has_what_a_case_needs_and_neither_secrets_nor_lines() {
     let stream = TestStream::start(Options::default()).await.unwrap();
     let log = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(log.path(), "signing with planted-secret-key failed for AKIAPLANTEDPLANTED00\n").unwrap();
-    let rig = Rig::new(stream.endpoint()).set("log.file", log.path().to_string_lossy().into_owned());
+    let rig = Rig::new(stream.endpoint());
     rig.write("a line that is private\n");
     let agent = rig.start().await;
     rig.wait_for_number("records_sent_total", 1).await;
@@ -35,6 +35,7 @@ async fn a_bundle_has_what_a_case_needs_and_neither_secrets_nor_lines() {
 
     // Keys that make the settings wrong or right: the bundle comes either way.
     let rig = rig
+        .set("log.file", log.path().to_string_lossy().into_owned())
         .set("awsAccessKeyId", "AKIAPLANTEDPLANTED00")
         .set("awsSecretAccessKey", "planted-secret-key")
         .set("httpsProxy", "http://user:planted-password@proxy:3128");
