@@ -15,9 +15,14 @@ use crate::{
     tail::survey::survey,
 };
 
+/// What `agent install` keeps of them: the default place is empty after a reboot, and after the old package is removed.
+const KEPT: &str = "java-agent-checkpoints";
+
 /// Where the Java agent's checkpoints are.
 fn database(settings: &Settings) -> PathBuf {
-    settings.java_checkpoints.clone().unwrap_or_else(|| PathBuf::from(java::DEFAULT_DATABASE))
+    let own = settings.java_checkpoints.clone().unwrap_or_else(|| PathBuf::from(java::DEFAULT_DATABASE));
+    let kept = settings.state_directory.join(KEPT);
+    if !own.exists() && kept.exists() { kept } else { own }
 }
 
 /// The state a flow without one begins with, if the Java agent left any. It is saved before it is used.
@@ -130,6 +135,19 @@ mod tests {
         );
         java::create(&folder.path().join("checkpoints"), &[row]);
         (folder, settings)
+    }
+
+    #[test]
+    fn what_the_installation_kept_stands_in_for_a_database_that_is_gone() {
+        let (folder, settings) = world(4);
+        let own = folder.path().join("checkpoints");
+        fs::create_dir_all(&settings.state_directory).unwrap();
+        fs::copy(&own, settings.state_directory.join(KEPT)).unwrap();
+        assert_eq!(database(&settings), own);
+        fs::remove_file(own).unwrap();
+        let store = StateDirectory::open(&settings.state_directory).unwrap().store(&settings.flows[0].id);
+        let state = at_start(&settings, &settings.flows[0], &store).unwrap().unwrap();
+        assert_eq!(state.files[0].offset, 4);
     }
 
     #[test]

@@ -14,11 +14,14 @@ use crate::{
 /// When the level is none, or the file cannot be opened.
 pub(crate) fn start(options: &RunOptions, settings: &Settings) -> Result<(), Failure> {
     let given = options.log_level.as_deref().filter(|text| !text.is_empty());
-    let level = match given {
-        Some(text) => level(text).ok_or_else(|| {
-            Failure::usage(format!("-L or AGENT_LOG_LEVEL is {text:?}: allowed are TRACE, DEBUG, INFO, WARN, ERROR, OFF"))
-        })?,
-        None => settings.log.level,
+    // The Java agent documents the variable and never reads it, so whatever stands there must not stop this one.
+    let is_variable = given.is_some_and(|text| std::env::var("AGENT_LOG_LEVEL").is_ok_and(|variable| variable == text));
+    let level = match given.map(|text| (text, level(text))) {
+        Some((_, Some(level))) => level,
+        Some((text, None)) if !is_variable => {
+            return Err(Failure::usage(format!("-L is {text:?}: allowed are TRACE, DEBUG, INFO, WARN, ERROR, OFF")));
+        }
+        _ => settings.log.level,
     };
     let LogSettings { file, max_bytes, backups, .. } = &settings.log;
     match options.log_file.as_ref().or(file.as_ref()) {

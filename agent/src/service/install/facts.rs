@@ -5,9 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
-use config::exit::Failure;
-
 use super::names;
 
 /// What is there.
@@ -35,10 +32,11 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Looks around.
-    pub(super) fn gather(root: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn gather(root: Option<&Path>) -> Self {
         let is_real = root.is_none();
         let root = root.unwrap_or(Path::new("/")).to_owned();
-        let program = std::env::current_exe().context("cannot find out which program this is")?;
+        // Without /proc, as in the tree of an image that is being made, nobody knows; a package has put it there then.
+        let program = std::env::current_exe().unwrap_or_else(|_| names::PROGRAM.into());
         let mut facts = Self {
             program,
             has_systemd: is_real && Path::new("/run/systemd/system").is_dir(),
@@ -53,7 +51,7 @@ impl Facts {
         facts.is_packaged = names::PACKAGE_UNITS.iter().any(|unit| facts.exists(unit));
         facts.java = names::JAVA.into_iter().filter(|path| facts.is_java(path)).collect();
         facts.has_java_checkpoints = facts.exists(names::JAVA_CHECKPOINTS);
-        Ok(facts)
+        facts
     }
 
     /// Whether it is the system that runs, with its users and services.

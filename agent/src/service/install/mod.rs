@@ -59,7 +59,7 @@ struct CommonOptions {
 /// # Errors
 /// When it is not run by root, or a step fails; those before it are done then, and a second run continues.
 pub(crate) fn install(options: &InstallOptions) -> Result<(), Failure> {
-    let facts = Facts::gather(options.common.root.as_deref())?;
+    let facts = Facts::gather(options.common.root.as_deref());
     let steps = plan::install(&facts, options.packaged, options.now);
     perform("install", &steps, &facts, options.common.dry_run)?;
     if !options.now && !options.packaged && options.common.root.is_none() && !options.common.dry_run {
@@ -73,7 +73,7 @@ pub(crate) fn install(options: &InstallOptions) -> Result<(), Failure> {
 /// # Errors
 /// As [`install`].
 pub(crate) fn uninstall(options: &UninstallOptions) -> Result<(), Failure> {
-    let facts = Facts::gather(options.common.root.as_deref())?;
+    let facts = Facts::gather(options.common.root.as_deref());
     let steps = plan::uninstall(&facts, options.purge);
     perform("uninstall", &steps, &facts, options.common.dry_run)
 }

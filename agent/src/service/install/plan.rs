@@ -26,6 +26,7 @@ const CONFIGURATION: &str = r#"{
 
 /// The steps to install.
 pub(super) fn install(facts: &Facts, is_packaged: bool, now: bool) -> Vec<Step> {
+    let by_package = is_packaged; // its scripts tell systemd
     let is_packaged = is_packaged || facts.is_packaged;
     let mut steps = java(facts);
     if facts.is_running_system() {
@@ -37,6 +38,9 @@ pub(super) fn install(facts: &Facts, is_packaged: bool, now: bool) -> Vec<Step> 
         steps.extend(names::LINKS.map(|path| Step::Link { path: path.to_owned(), target: "weir-agent".to_owned() }));
         let unit = format!("{}/{}", names::UNIT_FOLDER, names::UNIT);
         steps.push(Step::file(&unit, UNIT, 0o644, Owner::Root, false));
+    }
+    if by_package {
+        return steps;
     }
     if facts.has_systemd {
         steps.push(Step::run("systemctl", &["daemon-reload"]));
