@@ -249,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_starts_the_program_with_flags_it_has() {
+        let unit = include_str!("../../config/systemd/weir-agent.service");
+        let words: Vec<&str> = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap().split(' ').collect();
+        let Command::Run(options) = command(&words) else { panic!("{words:?} is not run") };
+        assert!(options.service && words[0] == "/usr/bin/weir-agent");
+    }
+
+    #[test]
     fn the_definition_is_consistent() {
         definition().debug_assert();
     }
