@@ -54,8 +54,13 @@ async fn an_agent_that_cannot_save_checkpoints_is_not_ready() {
     rig.wait_for_number("records_sent_total", 1).await;
     // A folder in the place of the temporary file: that stops root too.
     let checkpoint = std::fs::read_dir(rig.path("state")).unwrap().flatten().map(|entry| entry.path());
-    let checkpoint = checkpoint.into_iter().find(|path| path.to_string_lossy().contains("kinesis_")).unwrap();
-    std::fs::create_dir(checkpoint.with_extension("json.new")).unwrap();
+    let is_checkpoint = |path: &std::path::PathBuf| {
+        path.to_string_lossy().contains("kinesis_") && path.extension().is_some_and(|end| end == "json")
+    };
+    let checkpoint = checkpoint.into_iter().find(is_checkpoint).unwrap();
+    // While a checkpoint is being saved the name is taken.
+    let block = async || std::fs::create_dir(checkpoint.with_extension("json.new")).ok();
+    tests::wait::until("a moment without a save", DEADLINE, block).await.unwrap();
     rig.write("two\n");
     let reasons = rig.wait_for("/readyz", |status, _| status == 503).await;
     assert!(reasons.contains("cannot save checkpoint"), "{reasons}");
