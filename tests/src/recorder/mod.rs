@@ -268,7 +268,7 @@ async fn converse(mut client: TcpStream, shared: &Shared) -> Result<()> {
         };
         let reply = shared.take(&put);
         shared.changed();
-        let delivery = Delivery { shared, put: &put, is_done: false };
+        let delivery = Delivery { shared, put: &put, is_done: !reply.is_answered() };
         if !answer(&mut client, &put, reply).await? {
             return Ok(()); // dropping the connection is the fault
         }
@@ -312,6 +312,10 @@ impl Shared {
             Reply::Hang { stored } | Reply::Cut { stored } => &|_| *stored,
         };
         state.ledger.note(&put.stream, &put.records, is_taken);
+        // At once: the sender may repeat the request before its end of the old connection is seen here.
+        if !reply.is_answered() {
+            state.ledger.unanswered(&put.stream, &put.records);
+        }
         reply
     }
 }

@@ -29,6 +29,13 @@ pub enum Reply {
     Truncate,
 }
 
+impl Reply {
+    /// Whether the sender is meant to get the whole answer.
+    pub(super) fn is_answered(&self) -> bool {
+        !matches!(self, Self::Hang { .. } | Self::Cut { .. } | Self::Truncate)
+    }
+}
+
 /// Decides about one request after the other.
 #[derive(Debug, Default)]
 pub(super) struct Script {
