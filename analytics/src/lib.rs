@@ -67,7 +67,7 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;
         pipeline::run(settings, stop).await
     })?;
-    report(&summary::text(&summary));
+    config::say::line(&summary::text(&summary));
     Ok(())
 }
 
@@ -80,9 +80,4 @@ fn check(program: &cli::ProgramArguments) -> Result<(), Failure> {
 fn print(text: &str) -> Result<(), Failure> {
     let written = std::io::stdout().write_all(text.as_bytes());
     written.map_err(|error| Failure::Run(anyhow::Error::new(error).context("cannot write to standard output")))
-}
-
-#[expect(clippy::print_stderr, reason = "the summary is for the person who started the program, whatever the log level")]
-fn report(summary: &str) {
-    eprintln!("{summary}");
 }

@@ -4,6 +4,8 @@
 
 use std::process::ExitCode;
 
+use crate::say;
+
 /// Why a command ended early; decides the exit code.
 #[derive(Debug)]
 pub enum Failure {
@@ -33,11 +35,6 @@ pub fn code(outcome: Result<(), Failure>) -> ExitCode {
         Err(Failure::Run(error)) => (error, 1),
         Err(Failure::Usage(error)) => (error, 2),
     };
-    report(&error);
+    say::line(&format!("error: {error:#}"));
     ExitCode::from(code)
-}
-
-#[expect(clippy::print_stderr, reason = "the last words of a program are for the person who started it")]
-fn report(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
 }

@@ -12,4 +12,5 @@ pub mod aws;
 pub mod exit;
 pub mod listen;
 pub mod logging;
+pub mod say;
 pub mod stop;

@@ -138,7 +138,9 @@ impl Child {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map(|_| bytes)
         };
-        let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+        let bytes = read().unwrap_or_default();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1); // the rest is still being written
+        let text = String::from_utf8_lossy(&bytes[..whole]).into_owned();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -161,15 +161,10 @@ async fn serve_live(address: Option<SocketAddr>, tables: LiveTables) -> Result<S
     let mut servers = Servers { tasks: JoinSet::new(), stop: CancellationToken::new() };
     if let Some(address) = address {
         let listener = config::listen::on_loopback(address, "--listen").await?;
-        announce(listener.local_addr()?);
+        config::say::listening(listener.local_addr()?);
         servers.tasks.spawn(live::serve(listener, tables, servers.stop.clone()));
     }
     Ok(servers)
-}
-
-#[expect(clippy::print_stderr, reason = "other programs read this line to find the port, whatever the log level")]
-fn announce(address: SocketAddr) {
-    eprintln!("listening on http://{address}");
 }
 
 /// A part that runs on a thread of its own, because it computes or blocks.
