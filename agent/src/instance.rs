@@ -46,7 +46,7 @@ impl InstanceFacts {
             .collect();
         let ttl = options.iter().map(|option| option.ttl).min()?;
         let cells = options.iter().map(|option| option.facts.clone()).collect();
-        let facts = Self { cells, ttl, metadata: metadata_client().await, aws: Aws::load(settings).await };
+        let facts = Self { cells, ttl, metadata: metadata_client(), aws: Aws::load(settings).await };
         if tokio::time::timeout(START_TIMEOUT, facts.refresh()).await.is_err() {
             warn!("the metadata service does not answer; records go without the instance's facts until it does");
         }

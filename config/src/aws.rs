@@ -7,13 +7,6 @@ pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// The last defaults whose HTTP client heeds no `HTTP_PROXY`, for requests that must never go through a proxy: to this
-/// machine, and to the metadata service.
-#[expect(deprecated, reason = "the SDK has no other switch that leaves its HTTP client without a proxy")]
-pub fn behavior_version_without_proxy() -> BehaviorVersion {
-    BehaviorVersion::v2025_01_17()
-}
-
 /// Where requests go and what they are signed for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {

@@ -21,8 +21,8 @@ pub(crate) struct Chain(Vec<(&'static str, SharedCredentialsProvider)>);
 impl Chain {
     /// Environment, profile, web identity, container (ECS, EKS Pod Identity), instance.
     pub(super) async fn default_in(region: &str, base: &SdkConfig) -> Self {
-        let (proxied, direct) = (proxied(region, base), direct::provider_config().await);
-        let metadata = direct::metadata_client().await;
+        let (proxied, direct) = (proxied(region, base), direct::provider_config());
+        let metadata = direct::metadata_client();
         let instance = || ImdsCredentialsProvider::builder().configure(&direct).imds_client(metadata.clone()).build();
         let container = || EcsCredentialsProvider::builder().configure(&direct).build();
         // A profile may name them as its source.

@@ -2,6 +2,7 @@
 //!
 //! - `region` decides, from what the settings say, where requests go. Pure.
 //! - `credentials` is the chain of places where credentials are looked for; it names the one that had them.
+//! - `http` makes the clients that the settings' proxy asks for.
 //! - `direct` reaches this machine and the metadata service past any proxy.
 //! - `user_agent` introduces the agent as the settings say.
 //! - `identity` asks STS who we are.
@@ -10,6 +11,7 @@
 pub(crate) mod credentials;
 mod direct;
 pub(crate) mod ec2_query;
+mod http;
 pub(crate) mod identity;
 mod region;
 mod user_agent;
@@ -62,6 +64,9 @@ impl Aws {
         }
         if let Some(use_dual_stack) = settings.aws.use_dual_stack {
             loader = loader.use_dual_stack(use_dual_stack);
+        }
+        if let Some(proxy) = settings.aws.proxy.as_ref().and_then(|proxy| http::proxy_config(proxy).ok()) {
+            loader = loader.http_client(http::client(&proxy));
         }
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(settings.connect_timeout)
@@ -170,7 +175,7 @@ impl Aws {
             builder.set_use_fips(None).set_use_dual_stack(None);
             builder.set_endpoint_url(Some(endpoint_url(endpoint)));
             if is_nearby(endpoint) {
-                builder.set_http_client(direct::http_client().await);
+                builder.set_http_client(Some(direct::http_client()));
             }
         }
         builder.build()

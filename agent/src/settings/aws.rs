@@ -28,6 +28,8 @@ pub struct AwsAccess {
     pub use_fips: Option<bool>,
     /// Endpoints that speak IPv6 too; none: as the environment and the profile say.
     pub use_dual_stack: Option<bool>,
+    /// The way to AWS; none: as the environment says (`HTTPS_PROXY`, `NO_PROXY`).
+    pub proxy: Option<Proxy>,
     /// What stands before the agent's own name in the `User-Agent` of each request.
     pub user_agent_prefix: Option<String>,
     /// What stands in its place.
@@ -61,6 +63,38 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// Which way requests take to AWS. This machine and the metadata service are never reached through a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proxy {
+    /// Straight, whatever the environment says.
+    None,
+    /// Through a proxy.
+    Through {
+        /// Its URL, perhaps with a name and a password.
+        url: ProxyUrl,
+        /// Hosts, domains and networks that are reached straight, as `NO_PROXY` has them: separated by commas.
+        except: Option<String>,
+    },
+}
+
+/// A URL that may hold a password, which is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(String);
+
+impl ProxyUrl {
+    /// The URL with its password.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("ProxyUrl(..)")
+    }
+}
+
 /// A role to take on. The external id is shown to nobody.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Role {
@@ -88,6 +122,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> AwsAccess {
         role: role(fields),
         use_fips: optional_boolean(fields, "useFipsEndpoint"),
         use_dual_stack: optional_boolean(fields, "useDualStackEndpoint"),
+        proxy: proxy(fields),
         user_agent_prefix: header(fields, "userAgent"),
         user_agent: header(fields, "userAgentOverride"),
     };
@@ -95,6 +130,28 @@ pub(super) fn read(fields: &mut Fields<'_>) -> AwsAccess {
         fields.problem("useFipsEndpoint", "an endpoint is set too; name a FIPS endpoint there, or remove one of the two");
     }
     access
+}
+
+/// `httpsProxy` and `noProxy`.
+fn proxy(fields: &mut Fields<'_>) -> Option<Proxy> {
+    let except = fields.text("noProxy").filter(|text| !text.is_empty());
+    let Some(url) = fields.text("httpsProxy") else {
+        if except.is_some() {
+            fields.problem("noProxy", "it only counts beside httpsProxy; set that too, or NO_PROXY in the environment");
+        }
+        return None;
+    };
+    if url.is_empty() {
+        return Some(Proxy::None);
+    }
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).map(|_| config::aws::host_of(&url));
+    if host.is_none_or(|host| host.is_empty()) || url.contains(char::is_whitespace) {
+        let example = "allowed is a URL such as http://proxy.example.com:3128, with name:password@ before the host if it asks \
+                       for them, or an empty text for no proxy";
+        fields.problem_at("httpsProxy", None, example); // without the value: it may hold a password
+        return None;
+    }
+    Some(Proxy::Through { url: ProxyUrl(url), except })
 }
 
 fn has_endpoint(fields: &Fields<'_>) -> bool {
@@ -185,4 +242,38 @@ fn header(fields: &mut Fields<'_>, key: &str) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn proxy(agent: &str) -> Result<Option<Proxy>, String> {
+        let text = format!(r#"{{{agent}, "flows": [{{"filePattern": "/l/a", "kinesisStream": "s"}}]}}"#);
+        let settings = Settings::parse(text.as_bytes(), Path::new("test")).map_err(|error| error.to_string())?;
+        assert!(!format!("{settings:?}").contains("hush"));
+        Ok(settings.aws.proxy)
+    }
+
+    #[test]
+    fn a_proxy_has_a_url_and_exceptions() {
+        let url = "http://me:hush@proxy.example.com:3128";
+        let through = |except: Option<&str>| Proxy::Through { url: ProxyUrl(url.to_owned()), except: except.map(str::to_owned) };
+        assert_eq!(proxy(&format!(r#""httpsProxy": "{url}""#)), Ok(Some(through(None))));
+        let both = format!(r#""httpsProxy": "{url}", "noProxy": "10.0.0.0/8,.example.com""#);
+        assert_eq!(proxy(&both), Ok(Some(through(Some("10.0.0.0/8,.example.com")))));
+        assert_eq!(proxy(r#""httpsProxy": """#), Ok(Some(Proxy::None)));
+        assert_eq!(proxy(r#""kinesis.region": """#), Ok(None), "the environment says");
+    }
+
+    #[test]
+    fn a_wrong_proxy_is_named_without_its_password() {
+        let error = proxy(r#""httpsProxy": "socks5://me:hush@proxy""#).unwrap_err();
+        assert!(error.contains("httpsProxy") && error.contains("http://proxy.example.com:3128"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        assert!(proxy(r#""noProxy": "a""#).unwrap_err().contains("only counts beside httpsProxy"));
+    }
 }

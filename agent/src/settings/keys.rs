@@ -65,6 +65,8 @@ pub(super) const AGENT: &[(&str, Use)] = &[
     ("ec2.endpoint", Read),
     ("useFipsEndpoint", Read),
     ("useDualStackEndpoint", Read),
+    ("httpsProxy", Read),
+    ("noProxy", Read),
     ("status.listen", Read),
     ("cloudwatch.region", Read),
     ("cloudwatch.emitExtraMetrics", Read),

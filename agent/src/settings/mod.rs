@@ -31,7 +31,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 pub use self::{
-    aws::{AwsAccess, CredentialsSource, Keys, Role},
+    aws::{AwsAccess, CredentialsSource, Keys, Proxy, Role},
     destination::{Arn, Kind, Target},
     flow::{BatchLimits, FlowSettings, InitialPosition, PartitionKeyOption, RetryLimits},
     log::LogSettings,

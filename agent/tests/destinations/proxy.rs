@@ -81,6 +81,37 @@ async fn an_endpoint_far_away_is_reached_through_the_proxy() {
 }
 
 #[tokio::test]
+async fn the_settings_proxy_comes_before_the_environments() {
+    let stream = TestStream::start(Options::default()).await.unwrap();
+    let (proxy, other) = (Proxy::start(stream.endpoint()).await, Proxy::start("http://127.0.0.1:1").await);
+    let url = proxy.url.replace("http://", "http://shop:pass%20word@");
+    let agent = json!({"kinesis.endpoint": "http://kinesis.weir.invalid", "kinesis.region": "us-east-1", "httpsProxy": url});
+    let setup = Setup::new(50, &agent, &json!({"kinesisStream": NAME}));
+    let mut command = setup.agent(&["run"]);
+    command.env("HTTP_PROXY", &other.url).env("HTTPS_PROXY", &other.url);
+    let agent = setup.start(command);
+    let arrived = || async { (stream.count() >= 50).then_some(()) };
+    let arrived = wait::until("the lines to arrive", DEADLINE, arrived).await;
+    let finished = agent.terminate(DEADLINE).await.unwrap();
+    arrived.unwrap_or_else(|error| panic!("{error}\n{}", finished.output));
+    // "shop:pass word" in base64.
+    assert!(proxy.heads()[0].contains("proxy-authorization: Basic c2hvcDpwYXNzIHdvcmQ="), "{:?}", proxy.heads());
+    assert!(!finished.output.contains("pass%20word"), "{}", finished.output);
+    assert_eq!(other.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn hosts_of_no_proxy_are_reached_past_it() {
+    let proxy = Proxy::start("http://127.0.0.1:1").await;
+    let agent = json!({"kinesis.endpoint": "http://kinesis.weir.invalid", "kinesis.region": "us-east-1",
+        "httpsProxy": proxy.url, "noProxy": "10.0.0.0/8,.weir.invalid"});
+    let setup = Setup::new(1, &agent, &json!({"kinesisStream": NAME}));
+    let checked = setup.start(setup.agent(&["check", "--online"])).wait(DEADLINE).await.unwrap();
+    assert_eq!(checked.status.code(), Some(1), "{}", checked.output);
+    assert!(!proxy.lines().iter().any(|line| line.contains("kinesis")), "{:?}", proxy.lines());
+}
+
+#[tokio::test]
 async fn https_goes_through_a_tunnel() {
     // What is at its end speaks no TLS: the tunnel is what is looked at.
     let stream = TestStream::start(Options::default()).await.unwrap();

@@ -81,6 +81,8 @@ pub(super) const AGENT: &[Row] = &[
     row("userAgentOverride", Text, "", "Takes the place of the agent's own name in requests."),
     row("useFipsEndpoint", Boolean, "false", "Whether AWS's FIPS endpoints are used."),
     row("useDualStackEndpoint", Boolean, "false", "Whether AWS's endpoints with IPv6 are used."),
+    row("httpsProxy", Secret, "", "URL of the proxy to AWS, in place of the environment's; an empty text is none at all."),
+    row("noProxy", Text, "", "Hosts, domains and networks that are reached past httpsProxy, separated by commas."),
     row("awsAccessKeyId", Secret, "", "Half of an access key; better left to the instance's role or the environment."),
     row("awsSecretAccessKey", Secret, "", "The other half."),
     row("assumeRoleARN", Text, "", "Role to take on for every request."),
