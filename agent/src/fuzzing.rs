@@ -1,13 +1,19 @@
 //! Doors for the fuzz targets in `fuzz/`, which may see no internals: bytes in, and a panic when a rule is broken.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    checkpoint::store,
-    settings::Settings,
-    tail::line_buffer::{Line, LineBuffer},
+    checkpoint::{recent, store},
+    pack::{Packer, Packing},
+    record::{FileId, PartitionKey, Record},
+    settings::{FlowSettings, Settings},
+    tail::{
+        framing::{Framing, Reading},
+        line_buffer::{Line, LineBuffer},
+    },
     transform::{Outcome, Transform},
 };
 
@@ -25,6 +31,19 @@ pub fn checkpoint(text: &[u8]) {
         let written = serde_json::to_vec(&state).expect("a state can be written");
         assert_eq!(store::parse(&written).as_ref(), Ok(&state), "a state changes on its way through a file");
     }
+}
+
+/// The state behind a checkpoint: any bytes give a state or none. It counts only whole and behind its own checkpoint, whatever
+/// an older, longer one left behind it. The text is given its hash here: no fuzzer would find one.
+pub fn recent(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let _ = recent::parse(&text, "0");
+    let Some(line) = text.split_inclusive('\n').next().filter(|line| line.ends_with('\n')) else { return };
+    let (whole, base) = (format!("{} {line}", recent::md5(line.as_bytes())), line.split(' ').next().unwrap_or_default());
+    let state = recent::parse(&whole, base);
+    assert_eq!(recent::parse(&format!("{whole}left behind\n"), base), state, "what follows the line matters");
+    assert_eq!(recent::parse(whole.trim_end_matches('\n'), base), None, "a line that was cut short counts");
+    assert_eq!(recent::parse(&whole, "another checkpoint"), None, "a state counts behind a foreign checkpoint");
 }
 
 /// The line buffer: the first byte is the limit, the second how the text is cut; any cut gives the same lines.
@@ -46,6 +65,64 @@ fn lines(text: &[u8], step: usize, limit: usize) -> (Vec<Line>, Option<Line>) {
     (lines, rest)
 }
 
+/// What cuts a file into records, with a header, a footer and records of several lines as the first byte says; the second is
+/// the limit, the third how the text is cut into reads. Any cut gives the same records, and none lies over another.
+pub fn framing(data: &[u8]) {
+    let [kind, limit, step, text @ ..] = data else { return };
+    let mut flow = json!({ "filePattern": "/l/a.log", "kinesisStream": "s", "multiLineFlushMillis": 86_400_000 });
+    let mut set = |bit: u8, key: &str, value: Value| {
+        if kind & bit != 0 {
+            flow[key] = value;
+        }
+    };
+    set(1, "multiLineStartPattern", json!("^\\[|[A-Z]{2}"));
+    set(2, "skipHeaderLines", json!(2));
+    set(4, "fileFooterPattern", json!("^--"));
+    let flow = self::flow(&flow);
+    let limit = usize::from(*limit).max(2);
+    let whole = records(&flow, text, text.len().max(1), limit);
+    assert_eq!(records(&flow, text, usize::from(*step).max(1), limit), whole, "records depend on the cuts");
+    assert!(whole.is_sorted_by(|one, next| one.start < one.end && one.end <= next.start), "records overlap");
+    assert!(whole.iter().all(|record| record.data.len() <= limit), "a record over the limit");
+}
+
+/// Reads as the tailer does a file that nobody writes to any more, `step` bytes more each time.
+fn records(flow: &FlowSettings, text: &[u8], step: usize, limit: usize) -> Vec<Line> {
+    let (mut framing, mut records, mut start, mut seen) = (Framing::new(&flow.records.framing, limit, 0), Vec::new(), 0, 0);
+    let now = Instant::now();
+    while seen < text.len() {
+        seen = text.len().min(seen + step);
+        let from = start as usize + framing.held() as usize;
+        let reading = Reading { is_end: seen == text.len(), size: text.len() as u64, now };
+        start = framing.split(&text[from..seen], start, reading, &mut records);
+    }
+    framing.take_rest(&text[start as usize + framing.held() as usize..], start, &mut records);
+    records
+}
+
+/// Puts lines into records of at most so many bytes, as the Kinesis Producer Library does, in their order.
+#[must_use]
+pub fn aggregate(key: &str, bytes: usize, lines: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut packer = Packer::new(Packing::Aggregated { bytes });
+    let line = |(end, data): (usize, &&[u8])| Record {
+        data: Bytes::copy_from_slice(data),
+        key: PartitionKey::Text(key.into()),
+        file: FileId(0),
+        end: end as u64 + 1,
+        line_bytes: 1,
+        packed: None,
+    };
+    let mut records: Vec<Record> = lines.iter().enumerate().map(line).filter_map(|line| packer.push(line)).collect();
+    records.extend(packer.take());
+    records.into_iter().map(|record| record.data.to_vec()).collect()
+}
+
+fn flow(flow: &Value) -> FlowSettings {
+    let text = json!({ "flows": [flow] }).to_string();
+    let settings = Settings::parse(text.as_bytes(), Path::new("agent.json")).expect("the target's settings are right");
+    settings.flows.into_iter().next().expect("there is a flow")
+}
+
 /// A chain of converters, as a flow has it.
 #[derive(Debug)]
 pub struct Converters(Transform);
@@ -57,10 +134,8 @@ impl Converters {
     /// When they are wrong.
     #[must_use]
     pub fn new(options: &Value) -> Self {
-        let flow = json!({ "filePattern": "/l/a.log", "kinesisStream": "s", "dataProcessingOptions": options });
-        let text = json!({ "flows": [flow] }).to_string();
-        let settings = Settings::parse(text.as_bytes(), Path::new("agent.json")).expect("the target's options are right");
-        Self(settings.flows[0].transform.clone().expect("there are options"))
+        let flow = flow(&json!({ "filePattern": "/l/a.log", "kinesisStream": "s", "dataProcessingOptions": options }));
+        Self(flow.transform.expect("there are options"))
     }
 
     /// What becomes of a record; none when it is sent as it is, or not at all.

@@ -69,7 +69,8 @@ pub(super) fn load(checkpoint: &Path, content: &[u8]) -> Option<FlowState> {
     states.max_by_key(|(number, _)| *number).map(|(_, state)| state)
 }
 
-fn parse(text: &str, base: &str) -> Option<(u64, FlowState)> {
+/// Number and state of one of the two files, if it is whole and follows the checkpoint with this MD5.
+pub(crate) fn parse(text: &str, base: &str) -> Option<(u64, FlowState)> {
     let line = text.split_inclusive('\n').next()?;
     let (hash, rest) = line.split_once(' ')?;
     if md5(rest.as_bytes()) != hash {
@@ -85,7 +86,8 @@ fn paths(checkpoint: &Path) -> [PathBuf; 2] {
     [checkpoint.with_extension("recent-0"), checkpoint.with_extension("recent-1")]
 }
 
-fn md5(bytes: &[u8]) -> String {
+/// In hexadecimal.
+pub(crate) fn md5(bytes: &[u8]) -> String {
     format!("{:032x}", u128::from_be_bytes(Md5::digest(bytes).into()))
 }
 
