@@ -15,7 +15,7 @@ use tracing::{debug, info};
 
 use super::{
     IDLE_HANDLES, MAX_REMEMBERED, Tailer,
-    directory::{Interest, Look, Snapshot, node_of, read_full},
+    directory::{Interest, Look, Snapshot, node_of, read_full, read_head},
     discovery::{self, Decision, Known, Seen},
     file::{READ_BYTES, TailedFile},
     names::{self, Kin},
@@ -39,6 +39,30 @@ pub(super) struct VerifiedCopy {
     size: u64,
 }
 
+/// How a copy compares with its original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// Byte for byte.
+    Equal,
+    /// They differ.
+    Different,
+    /// One of them was changed or replaced meanwhile.
+    Unknown,
+}
+
+/// A snapshot and what it means.
+struct Judged {
+    seen: Vec<Seen>,
+    packed: Vec<String>,
+    decisions: Vec<Decision>,
+}
+
+impl Judged {
+    fn has_ended(&self) -> bool {
+        self.decisions.iter().any(|decision| matches!(decision, Decision::Ended { .. }))
+    }
+}
+
 impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     /// Looks at the directories and acts on it.
     pub(super) fn look(&mut self, now: Instant) {
@@ -58,8 +82,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
         self.must_look = false;
         self.hinted = false;
-        let (files, by_node) = (&self.files, self.by_node());
-        match self.directory.look(is_full, |name, node, size| interest(files, &by_node, name, node, size)) {
+        match self.snapshot(is_full) {
             Look::Files(mut found) => {
                 self.tell_unreadable(&mut found, now);
                 match self.has_baseline {
@@ -74,6 +97,11 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
                 self.trouble_at(&base, &error, now);
             }
         }
+    }
+
+    fn snapshot(&mut self, is_full: bool) -> Look {
+        let (files, by_node) = (&self.files, self.by_node());
+        self.directory.look(is_full, |name, node, size| interest(files, &by_node, name, node, size))
     }
 
     fn by_node(&self) -> HashMap<Node, FileId> {
@@ -113,27 +141,48 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn apply(&mut self, found: Snapshot, is_first: bool, now: Instant) {
-        self.forget_reused(&found.seen);
-        self.note_behind(&found.seen);
-        let (seen, known) = self.changed(found.seen, &found.blind);
+        let mut judged = self.judge(found);
+        // A snapshot takes time: a copy that was made after the names were listed, of a file that was truncated before it
+        // was opened, is not in it. So that content is nowhere is believed when a later snapshot says so too.
+        if judged.has_ended() {
+            self.directory.forget_heads();
+            let Look::Files(again) = self.snapshot(false) else {
+                self.must_look = true;
+                return;
+            };
+            judged = self.judge(again);
+        }
+        let Judged { seen, packed, decisions } = judged;
         let names: HashSet<&str> = seen.iter().map(|file| file.name.as_str()).collect();
         // By inode and content: a deleted copy's inode may be another file's by now.
         let by_node: HashMap<Node, &Seen> = seen.iter().map(|file| (file.node, file)).collect();
         let begins_with = |file: &Seen, head: &[u8]| file.head.as_ref().is_some_and(|own| own.starts_with(head));
         self.copies.retain(|node, copy| by_node.get(node).is_some_and(|file| begins_with(file, &copy.head)));
-        for decision in discovery::decide(&seen, &known) {
+        for decision in decisions {
             match decision {
                 Decision::Same { id, seen: at } => self.keep(id, &seen[at], &names, now),
-                Decision::Gone { id } => self.mark_gone(id, &found.packed, now),
-                Decision::Ended { id } if self.unpack(id, &found.packed, now) => {}
+                Decision::Gone { id } => self.mark_gone(id, &packed, now),
+                Decision::Ended { id } if self.unpack(id, &packed, now) => {}
                 Decision::Ended { id } => self.end(id),
                 Decision::Continue { id, seen: at } => self.move_to(id, &seen[at], now),
                 Decision::Copy { of, seen: at } => self.compare(of, &seen[at], &names, now),
-                Decision::New { seen: at } if is_first && self.is_old_archive(&seen[at]) => self.pass_over(&seen[at], now),
+                Decision::New { seen: at } | Decision::Later { seen: at } if is_first && self.is_old_archive(&seen[at]) => {
+                    self.pass_over(&seen[at], now);
+                }
                 Decision::New { seen: at } => self.begin(&seen[at], &names, now),
+                Decision::Later { .. } => self.must_look = true,
             }
         }
         self.let_go_of_remembered();
+    }
+
+    /// Decides about a snapshot; changes nothing of what is read.
+    fn judge(&mut self, found: Snapshot) -> Judged {
+        self.forget_reused(&found.seen);
+        self.note_behind(&found.seen);
+        let (seen, known) = self.changed(found.seen, &found.blind);
+        let decisions = discovery::decide(&seen, &known);
+        Judged { seen, packed: found.packed, decisions }
     }
 
     /// The files that need a decision: those of every log of which any file changed, came or went.
@@ -326,24 +375,39 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         if verified == copy.size {
             return;
         }
-        match self.is_equal(of, copy, verified) {
-            Ok(true) => {
+        match self.likeness(of, copy, verified) {
+            Ok(Likeness::Equal) => {
                 debug!(flow = self.settings.id, file = copy.name, size = copy.size, "a copy, not sent again");
                 let (name, head) = (copy.name.clone(), copy.head.clone().unwrap_or_default());
                 self.copies.insert(copy.node, VerifiedCopy { of, name, head, size: copy.size });
             }
-            Ok(false) => self.begin(copy, all, now),
+            Ok(Likeness::Different) => self.begin(copy, all, now),
+            Ok(Likeness::Unknown) => self.must_look = true,
             Err(error) => self.trouble(&copy.name, &error, now),
         }
     }
 
-    fn is_equal(&self, of: FileId, copy: &Seen, from: u64) -> io::Result<bool> {
-        let Some(original) = self.files.get(&of) else { return Ok(false) };
+    fn likeness(&self, of: FileId, copy: &Seen, from: u64) -> io::Result<Likeness> {
+        let Some(known) = self.files.get(&of) else { return Ok(Likeness::Different) };
         let other = File::open(self.directory.path(&copy.name))?;
-        match original.handle() {
-            Some(handle) => have_equal_bytes(handle, &other, from, copy.size),
-            None => have_equal_bytes(&File::open(self.directory.path(&original.facts.name))?, &other, from, copy.size),
+        let opened;
+        let original = match known.handle() {
+            Some(handle) => handle,
+            None => {
+                opened = File::open(self.directory.path(&known.facts.name))?;
+                &opened
+            }
+        };
+        if have_equal_bytes(original, &other, from, copy.size)? {
+            return Ok(Likeness::Equal);
         }
+        // It may have been truncated since the snapshot, and be filled again.
+        let (metadata, head) = (original.metadata()?, read_head(original)?);
+        let is_intact = node_of(&metadata) == known.facts.node
+            && metadata.len() >= known.position
+            && known.facts.fingerprint.matches(&head)
+            && node_of(&other.metadata()?) == copy.node;
+        Ok(if is_intact { Likeness::Different } else { Likeness::Unknown })
     }
 
     /// Starts to read a new file; of one that was a copy for a while, what differs.

@@ -175,7 +175,7 @@ impl TailedFile {
         }
         let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
         let head = read_head(handle)?;
-        if !self.begins_with(&head) {
+        if !self.begins_with(&head) || !agree(&head, &buffer[..length], from) {
             return Ok(Outcome::Displaced);
         }
         let grown = self.grow(head);
@@ -223,6 +223,10 @@ impl TailedFile {
         let Some(handle) = &self.handle else { return Ok(false) };
         let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
         let piece = &buffer[..length];
+        let head = read_head(handle)?;
+        if !self.begins_with(&head) || !agree(&head, piece, from) {
+            return Ok(false);
+        }
         let has_grown = self.framing.lines().is_some() && memchr(b'\n', piece).is_some();
         if !is_end || has_grown {
             return Ok(false);
@@ -251,6 +255,16 @@ impl TailedFile {
     }
 }
 
+/// Whether a piece that was read at a position has the bytes that the file's beginning, read afterwards, has there. If not,
+/// the content was removed or replaced in between, and of a file nothing is known of yet, one content's beginning would be
+/// taken for another's.
+fn agree(head: &[u8], piece: &[u8], from: u64) -> bool {
+    let Some(wanted) = usize::try_from(from).ok().and_then(|from| Fingerprint::FULL.checked_sub(from)) else { return true };
+    let common = &piece[..wanted.min(piece.len())];
+    let from = Fingerprint::FULL - wanted;
+    head.get(from..).unwrap_or_default().starts_with(common)
+}
+
 /// Bytes to unpack at once: as much as a line may have, because what was unpacked is not read again for the rest of it.
 fn packed_block(framing: &Framing) -> usize {
     framing.wanted().max(framing.lines().map_or(0, LineBuffer::limit))
@@ -276,4 +290,23 @@ pub(crate) fn read_piece(handle: &File, buffer: &mut Vec<u8>, from: u64, framing
     buffer.resize(limit, 0);
     let more = read_full(handle, &mut buffer[block..limit], from + block as u64)?;
     Ok((block + more, block + more < limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_agrees_with_the_beginning_where_they_overlap() {
+        let full = [b'x'; Fingerprint::FULL];
+        assert!(agree(b"one two three", b"one two", 0));
+        assert!(agree(b"one two three", b"two", 4));
+        assert!(agree(&full, &[b'x'; 2 * Fingerprint::FULL], 4));
+        assert!(agree(&full, b"anything", Fingerprint::FULL as u64), "they do not overlap");
+        assert!(agree(&full, b"anything", 4_000_000_000));
+        assert!(!agree(b"", b"one", 0), "it was truncated");
+        assert!(!agree(b"one", b"one two", 0));
+        assert!(!agree(b"six two three", b"one two", 0));
+        assert!(!agree(b"one ten six", b"two", 4));
+    }
 }

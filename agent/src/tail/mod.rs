@@ -16,7 +16,7 @@ mod convert;
 mod directory;
 mod discovery;
 mod file;
-mod framing;
+pub(crate) mod framing;
 pub(crate) mod line_buffer;
 mod multi_line;
 pub(crate) mod names;

@@ -92,6 +92,11 @@ pub(crate) enum Decision {
         /// The file.
         seen: usize,
     },
+    /// This file begins as another new one does, of which it may be a copy. To be decided once that one is known.
+    Later {
+        /// The file.
+        seen: usize,
+    },
 }
 
 /// Where a known file's content is.
@@ -126,8 +131,11 @@ pub(crate) fn decide(seen: &[Seen], known: &[Known]) -> Vec<Decision> {
         });
     }
     let originals = Originals::new(seen, known, &places);
-    let unknown = (0..seen.len()).filter(|index| free[*index]);
-    decisions.extend(unknown.filter_map(|index| classify(index, seen, &originals)));
+    let unknown: Vec<(Kin, &Seen, usize)> =
+        (0..seen.len()).filter(|index| free[*index]).map(|index| (Kin::of(&seen[index].name), &seen[index], index)).collect();
+    let mut twins: HashMap<&str, Vec<(&Kin, &Seen)>> = HashMap::new();
+    unknown.iter().for_each(|(kin, file, _)| twins.entry(kin.base()).or_default().push((kin, file)));
+    decisions.extend(unknown.iter().filter_map(|(kin, file, index)| classify(*index, file, kin, &twins[kin.base()], &originals)));
     decisions
 }
 
@@ -248,19 +256,26 @@ impl<'a> Originals<'a> {
 }
 
 /// What a file is that no known file claimed.
-fn classify(index: usize, seen: &[Seen], originals: &Originals<'_>) -> Option<Decision> {
-    let file = &seen[index];
+fn classify(index: usize, file: &Seen, kin: &Kin, unknown: &[(&Kin, &Seen)], originals: &Originals<'_>) -> Option<Decision> {
     file.head.as_ref()?; // may not be read: the caller says so and looks again later
-    let kin = Kin::of(&file.name);
     let related = originals.0.get(kin.base()).into_iter().flatten();
     // Also when it is shorter, and even empty: it may be being copied just now.
     let is_copy = |original: &&Original<'_>| {
-        is_more_rotated_kin(&kin, &original.kin) && beginning(file, original.known, original.head) != Beginning::Other
+        is_more_rotated_kin(kin, &original.kin) && beginning(file, original.known, original.head) != Beginning::Other
     };
     Some(match related.into_iter().find(is_copy) {
         Some(original) => Decision::Copy { of: original.known.id, seen: index },
+        None if unknown.iter().any(|(other_kin, other)| is_twin(file, other) && is_more_rotated_kin(kin, other_kin)) => {
+            Decision::Later { seen: index }
+        }
         None => Decision::New { seen: index },
     })
+}
+
+/// Whether a new file may be a copy of another new one, which was made before either was seen.
+fn is_twin(file: &Seen, other: &Seen) -> bool {
+    let (Some(head), Some(other_head)) = (&file.head, &other.head) else { return false };
+    !head.is_empty() && other_head.starts_with(head)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn open(id: u32, name: &str, inode: u64, content: &str) -> Known {
     Known { head: Some(Bytes::copy_from_slice(content.as_bytes())), is_open: true, ..known(id, name, inode, content) }
 }
 
-use Decision::{Continue, Copy, Ended, Gone, New, Same};
+use Decision::{Continue, Copy, Ended, Gone, Later, New, Same};
 const A: FileId = FileId(1);
 
 #[test]
@@ -40,6 +40,14 @@ fn a_renamed_file_is_found_and_its_successor_is_new() {
 fn a_file_created_and_rotated_away_while_the_agent_was_down_is_new() {
     let files = [seen("a.log", 3, "z\n"), seen("a.log.1", 2, "one\n"), seen("a.log.2", 1, "one\n")];
     assert_eq!(decide(&files, &[known(1, "a.log", 1, "one\n")]), [Same { id: A, seen: 2 }, New { seen: 0 }, New { seen: 1 }]);
+}
+
+#[test]
+fn a_new_file_that_begins_as_another_new_one_waits_until_that_is_known() {
+    let files = [seen("a.log", 2, "two\n"), seen("a.log.1", 3, "two\n"), seen("b.log.1", 4, "two\n")];
+    assert_eq!(decide(&files, &[]), [New { seen: 0 }, Later { seen: 1 }, New { seen: 2 }]);
+    let is_known = [open(1, "a.log", 2, "two\n")];
+    assert_eq!(decide(&files[..2], &is_known), [Same { id: A, seen: 0 }, Copy { of: A, seen: 1 }]);
 }
 
 #[test]
@@ -154,14 +162,14 @@ proptest! {
         known.dedup_by_key(|file| file.id);
         let decisions = decide(&files, &known);
         let mut about_files: Vec<usize> = decisions.iter().filter_map(|decision| match decision {
-            Same { seen, .. } | Continue { seen, .. } | Copy { seen, .. } | New { seen } => Some(*seen),
+            Same { seen, .. } | Continue { seen, .. } | Copy { seen, .. } | New { seen } | Later { seen } => Some(*seen),
             Gone { .. } | Ended { .. } => None,
         }).collect();
         about_files.sort_unstable();
         prop_assert_eq!(about_files, (0..files.len()).collect::<Vec<_>>());
         let about_known: Vec<FileId> = decisions.iter().filter_map(|decision| match decision {
             Same { id, .. } | Continue { id, .. } | Gone { id } | Ended { id } => Some(*id),
-            Copy { .. } | New { .. } => None,
+            Copy { .. } | New { .. } | Later { .. } => None,
         }).collect();
         prop_assert_eq!(about_known, known.iter().map(|file| file.id).collect::<Vec<_>>());
     }
