@@ -13,11 +13,13 @@
 pub(crate) mod blocked;
 mod changes;
 mod convert;
+mod copies;
 mod directory;
 mod discovery;
 mod file;
 pub(crate) mod framing;
 pub(crate) mod line_buffer;
+mod look;
 mod multi_line;
 pub(crate) mod names;
 mod pace;
@@ -38,8 +40,8 @@ use std::{
 use tracing::{debug, info, warn};
 
 use self::{
-    changes::VerifiedCopy,
     convert::Misses,
+    copies::VerifiedCopy,
     directory::{Directory, node_of},
     file::{Outcome, TailedFile},
 };
