@@ -66,6 +66,11 @@ pub(crate) enum Action {
         lines: usize,
         delete: bool,
     },
+    /// Stops the agent in the middle of a file, and rotates and compresses that before the next start.
+    CompressWhileDown {
+        log: usize,
+        lines: usize,
+    },
     /// Waits until everything has arrived.
     Settle,
     /// Lets the agent work for a moment.
@@ -98,6 +103,8 @@ pub(crate) struct Flow {
     pub(crate) logs: Vec<&'static str>,
     pub(crate) from_end: bool,
     pub(crate) max_records: usize,
+    /// Whether its lines go to Firehose.
+    pub(crate) is_firehose: bool,
     /// How its logs are rotated.
     pub(crate) rotator: Rotator,
 }
@@ -141,6 +148,7 @@ fn flows(random: &mut StdRng) -> Vec<Flow> {
         },
         logs,
         from_end: random.random_bool(0.4),
+        is_firehose: random.random_bool(0.25),
         max_records: *[1, 1, 2, 5, 500].choose(random).unwrap_or(&1),
         rotator: *[Rotator::Rename, Rotator::CopyTruncate, Rotator::Both].choose(random).unwrap_or(&Rotator::Both),
     };
@@ -164,8 +172,9 @@ fn action(random: &mut StdRng, logs: usize) -> Action {
         61..63 => Action::CompressOldest { log },
         63..65 => Action::MoveOldest { log },
         65..67 => Action::TakeWhileBehind { log, lines, delete: random.random() },
-        67..69 => Action::Settle,
-        69..77 => Action::Pause(moment(random, 60)),
+        67..69 => Action::CompressWhileDown { log, lines },
+        69..71 => Action::Settle,
+        71..77 => Action::Pause(moment(random, 60)),
         77..81 => Action::Kill(moment(random, 40)),
         81..84 => Action::Stop,
         84..92 => Action::Start,

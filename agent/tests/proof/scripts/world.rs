@@ -95,6 +95,7 @@ impl World {
             Action::CopyTruncate { log } => self.rotate(*log, false).await?,
             Action::Copy { log } => self.copy(*log)?,
             Action::TakeWhileBehind { log, lines, delete } => self.take_while_behind(*log, *lines, *delete).await?,
+            Action::CompressWhileDown { log, lines } => self.compress_while_down(*log, *lines).await?,
             _ => return self.remove_what_arrived(action).await,
         }
         Ok(())
@@ -180,6 +181,24 @@ impl World {
         self.settle().await
     }
 
+    async fn compress_while_down(&mut self, log: usize, lines: usize) -> Result<()> {
+        let is_renamed = self.rotators[log] != Rotator::CopyTruncate && !self.logs[log].0.is_linked();
+        if !self.rig.is_running() || !is_renamed || self.logs[log].0.has_part() {
+            return Ok(());
+        }
+        // The agent knows the file once a line of it arrived. The rest of it is in the compressed file only.
+        self.logs[log].0.append(1, 0)?;
+        self.settle().await?;
+        self.rig.stop().await?;
+        let (log, _) = &mut self.logs[log];
+        log.append(lines, 0)?;
+        log.rotate(false)?;
+        let rotated = log.rotated().into_iter().next().context("it was rotated")?;
+        log.compress(&rotated)?;
+        self.rig.start()?;
+        self.settle().await
+    }
+
     async fn kill(&mut self, after: Duration) -> Result<()> {
         if !self.rig.is_running() {
             return Ok(());
@@ -237,7 +256,13 @@ impl World {
 fn flow_settings(rig: &Rig, of: &Flow, stream: &str) -> serde_json::Value {
     let position = if of.from_end { "END_OF_FILE" } else { "START_OF_FILE" };
     let more = json!({ "initialPosition": position, "maxBufferSizeRecords": of.max_records });
-    with(flow(&rig.log(&of.pattern).to_string_lossy(), stream), more)
+    let mut settings = with(flow(&rig.log(&of.pattern).to_string_lossy(), stream), more);
+    if of.is_firehose
+        && let Some(name) = settings.as_object_mut().and_then(|flow| flow.remove("kinesisStream"))
+    {
+        settings["deliveryStream"] = name;
+    }
+    settings
 }
 
 /// Runs one script from its beginning to its end.
