@@ -30,7 +30,7 @@ pub(crate) use self::{credentials::Chain, direct::metadata_client, user_agent::U
 use crate::settings::{AwsAccess, CredentialsSource, Kind, Role, Settings, Target};
 
 /// Longest time for one request, its upload included; then its outcome counts as unknown and it is sent again.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that clients are made from.
 #[derive(Debug)]

@@ -5,17 +5,23 @@
 //!
 //! `kinesis` and `firehose` send. `failure` is what can go wrong, `explain` says (purely) what a person must change, and
 //! `explainer` reads the SDK's errors for it. `clients` makes one client for all flows with equal settings.
+//!
+//! `exchange` is what both services share: a `body` of our own, sent as the `payload` of a request of the SDK, or past it by
+//! the `example` of one; `answer` counts what was accepted, and `transport` is the SDK's HTTP client with these two in it.
 
 mod answer;
 mod base64;
 mod body;
 mod clients;
+mod example;
+mod exchange;
 mod explain;
 mod explainer;
 mod failure;
 mod firehose;
 mod kinesis;
 mod payload;
+mod transport;
 
 pub(crate) use self::{
     body::AROUND_RECORD,

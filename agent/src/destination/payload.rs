@@ -15,19 +15,20 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use bytes::Bytes;
 
-use super::answer::Transport;
+use super::transport::Transport;
 
 /// Replaces the body the SDK wrote.
 #[derive(Debug)]
 pub(crate) struct Payload {
     body: Bytes,
+    digest: String,
     transport: Transport,
 }
 
 impl Payload {
-    /// The body to send. The request shows its HTTP client to `transport`.
-    pub(crate) fn new(body: Bytes, transport: &Transport) -> Self {
-        Self { body, transport: transport.clone() }
+    /// The body to send, and its digest as [`sha256_hex`] writes it. The request shows its HTTP client to `transport`.
+    pub(crate) fn new(body: Bytes, digest: String, transport: &Transport) -> Self {
+        Self { body, digest, transport: transport.clone() }
     }
 }
 
@@ -46,19 +47,20 @@ impl Intercept for Payload {
         let request = context.request_mut();
         request.headers_mut().insert("content-length", self.body.len().to_string());
         *request.body_mut() = SdkBody::from(self.body.clone());
-        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(sha256_hex(&self.body)));
+        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.digest.clone()));
         Ok(())
     }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+/// The SHA-256 of a body as signatures have it: in hexadecimal, lower case.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
     digest(&SHA256, bytes).as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::destination) mod tests {
     use std::{
         sync::{Arc, Mutex},
         time::{Duration, SystemTime},
@@ -76,10 +78,10 @@ mod tests {
     use crate::testing;
 
     /// A request as a server sees it.
-    type Seen = Arc<Mutex<Option<(HeaderMap, Bytes)>>>;
+    pub(in crate::destination) type Seen = Arc<Mutex<Option<(HeaderMap, Bytes)>>>;
 
     /// Starts a server that notes the last request and accepts it.
-    async fn server(seen: Seen) -> String {
+    pub(in crate::destination) async fn server(seen: Seen) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let note = move |headers: HeaderMap, body: Bytes| async move {
@@ -91,7 +93,7 @@ mod tests {
     }
 
     /// What a service would compute from the request it received.
-    fn signature(endpoint: &str, headers: &HeaderMap, body: &[u8]) -> String {
+    pub(in crate::destination) fn signature(endpoint: &str, headers: &HeaderMap, body: &[u8]) -> String {
         let text = |name: &str| headers[name].to_str().unwrap();
         let time = DateTime::strptime("%Y%m%dT%H%M%SZ", text("x-amz-date")).unwrap();
         let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
@@ -117,7 +119,12 @@ mod tests {
         let endpoint = server(seen.clone()).await;
         let body = Bytes::from_static(br#"{"StreamName":"other","Records":[{"Data":"YQ==","PartitionKey":"1"}]}"#);
         let request = testing::client(&endpoint).put_records().stream_name("s");
-        request.customize().interceptor(Payload::new(body.clone(), &Transport::default())).send().await.unwrap();
+        request
+            .customize()
+            .interceptor(Payload::new(body.clone(), sha256_hex(&body), &Transport::default()))
+            .send()
+            .await
+            .unwrap();
         let (headers, received) = seen.lock().unwrap().take().unwrap();
         assert_eq!(received, body);
         assert_eq!(headers["content-length"], body.len().to_string().as_str());
