@@ -59,7 +59,7 @@ fn lines(text: &[u8], step: usize, limit: usize) -> (Vec<Line>, Option<Line>) {
     while seen < text.len() {
         seen = text.len().min(seen + step);
         let from = start as usize + buffer.held() as usize;
-        start = buffer.split(&text[from..seen], start, &mut lines);
+        start = buffer.split(&text[from..seen], start, None, &mut lines);
     }
     let rest = buffer.take_rest(&text[start as usize + buffer.held() as usize..], start);
     (lines, rest)
@@ -93,7 +93,7 @@ fn records(flow: &FlowSettings, text: &[u8], step: usize, limit: usize) -> Vec<L
     while seen < text.len() {
         seen = text.len().min(seen + step);
         let from = start as usize + framing.held() as usize;
-        let reading = Reading { is_end: seen == text.len(), size: text.len() as u64, now };
+        let reading = Reading { is_end: seen == text.len(), size: text.len() as u64, now, block: None };
         start = framing.split(&text[from..seen], start, reading, &mut records);
     }
     framing.take_rest(&text[start as usize + framing.held() as usize..], start, &mut records);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use bytes::BytesMut;
 use clap::Args;
 use config::exit::Failure;
 
@@ -62,7 +63,7 @@ impl Source {
     pub(crate) fn read(&self, flow: &FlowSettings, mut take: impl FnMut(Made) -> io::Result<()>) -> anyhow::Result<bool> {
         let path = self.file.display();
         let file = File::open(&self.file).with_context(|| format!("cannot open {path}"))?;
-        let (recipe, mut buffer, mut lines) = (Recipe::of(flow), Vec::new(), Vec::new());
+        let (recipe, mut buffer, mut lines) = (Recipe::of(flow), BytesMut::new(), Vec::new());
         let (mut position, now) = (0, Instant::now());
         let mut framing = Framing::new(&flow.records.framing, flow.records.limit, position);
         let mut is_end = false;
@@ -71,7 +72,7 @@ impl Source {
             let from = position + framing.held();
             let (length, end) = read_piece(&file, &mut buffer, from, &framing).with_context(|| format!("cannot read {path}"))?;
             let size = from + length as u64;
-            position = framing.split(&buffer[..length], position, Reading { is_end: end, size, now }, &mut lines);
+            position = framing.split(&buffer[..length], position, Reading { is_end: end, size, now, block: None }, &mut lines);
             if end {
                 is_unfinished = buffer[..length].last().is_some_and(|last| *last != b'\n');
                 // What the framing did not take of this piece is what it holds no copy of.

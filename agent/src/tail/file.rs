@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     framing::{Framing, Reading},
     line_buffer::{Line, LineBuffer},
     packed::Packed,
+    read_buffer::ReadBuffer,
 };
 use crate::record::{FileFacts, FileId, Fingerprint};
 
@@ -159,9 +160,9 @@ impl TailedFile {
     }
 
     /// Reads the next piece. Complete lines go to `lines`.
-    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
+    pub(super) fn read(&mut self, buffer: &mut ReadBuffer, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
         if self.packed.is_some() {
-            return self.read_packed(buffer, lines, now);
+            return self.read_packed(buffer.block(), lines, now);
         }
         let Some(handle) = &self.handle else { return Ok(Outcome::Idle) };
         let metadata = handle.metadata()?;
@@ -173,22 +174,27 @@ impl TailedFile {
         if metadata.len() < from {
             return Ok(Outcome::Displaced);
         }
-        let (length, is_end) = read_piece(handle, buffer, from, &self.framing)?;
+        let (length, is_end) = read_piece(handle, buffer.block(), from, &self.framing)?;
         let head = read_head(handle)?;
-        if !self.begins_with(&head) || !agree(&head, &buffer[..length], from) {
+        if !self.begins_with(&head) || !agree(&head, &buffer.block()[..length], from) {
             return Ok(Outcome::Displaced);
         }
         let grown = self.grow(head);
         // The stamp is older than the read: what was appended in between makes it differ at the next look.
         self.drained = is_end.then_some(stamp);
         self.active = now;
-        let reading = Reading { is_end, size: metadata.len(), now };
-        self.position = self.framing.split(&buffer[..length], self.position, reading, lines);
+        let lent = buffer.lend(length);
+        let piece = match &lent {
+            Some(block) => &block[..length],
+            None => &buffer.block()[..length],
+        };
+        let reading = Reading { is_end, size: metadata.len(), now, block: lent.as_ref() };
+        self.position = self.framing.split(piece, self.position, reading, lines);
         Ok(if length > 0 || !lines.is_empty() { Outcome::Read { grown } } else { Outcome::Idle })
     }
 
     /// Reads the next piece of the compressed rotation.
-    fn read_packed(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
+    fn read_packed(&mut self, buffer: &mut BytesMut, lines: &mut Vec<Line>, now: Instant) -> io::Result<Outcome> {
         let Some(packed) = &mut self.packed else { return Ok(Outcome::Idle) };
         let stamp = packed.stamp()?;
         if self.drained == Some(stamp) && !self.framing.is_due(now) {
@@ -203,13 +209,13 @@ impl TailedFile {
         let is_end = length < buffer.len();
         self.drained = is_end.then_some(stamp);
         self.active = now;
-        let reading = Reading { is_end, size: from + length as u64, now };
+        let reading = Reading { is_end, size: from + length as u64, now, block: None };
         self.position = self.framing.split(&buffer[..length], self.position, reading, lines);
         Ok(if length > 0 || !lines.is_empty() { Outcome::Read { grown: false } } else { Outcome::Idle })
     }
 
     /// What is left although it has no end: nobody will end it. Returns whether there was anything.
-    pub(super) fn take_rest(&mut self, buffer: &mut Vec<u8>, lines: &mut Vec<Line>) -> io::Result<bool> {
+    pub(super) fn take_rest(&mut self, buffer: &mut BytesMut, lines: &mut Vec<Line>) -> io::Result<bool> {
         let (before, from) = (self.position, self.position + self.framing.held());
         if let Some(packed) = &mut self.packed {
             buffer.resize(packed_block(&self.framing), 0);
@@ -275,7 +281,7 @@ fn packed_block(framing: &Framing) -> usize {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn read_piece(handle: &File, buffer: &mut Vec<u8>, from: u64, framing: &Framing) -> io::Result<(usize, bool)> {
+pub(crate) fn read_piece(handle: &File, buffer: &mut BytesMut, from: u64, framing: &Framing) -> io::Result<(usize, bool)> {
     let block = framing.wanted();
     if buffer.len() < block {
         buffer.resize(block, 0);

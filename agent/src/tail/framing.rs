@@ -12,6 +12,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use memchr::memchr_iter;
 
 use super::{
@@ -22,13 +23,15 @@ use crate::{settings::FramingSettings, transform::Pattern};
 
 /// What a read knows of the file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
+pub(crate) struct Reading<'b> {
     /// The bytes reach the end of the file.
     pub(crate) is_end: bool,
     /// Size of the file.
     pub(crate) size: u64,
     /// When it was read.
     pub(crate) now: Instant,
+    /// What holds the bytes, if lines may keep it.
+    pub(crate) block: Option<&'b Bytes>,
 }
 
 /// Cuts one file.
@@ -123,11 +126,11 @@ impl Framing {
     /// Splits the bytes that follow `start + held()`, where `start` is the position of the file.
     ///
     /// Records go to `records`; the result is the new position.
-    pub(crate) fn split(&mut self, piece: &[u8], start: u64, reading: Reading, records: &mut Vec<Line>) -> u64 {
+    pub(crate) fn split(&mut self, piece: &[u8], start: u64, reading: Reading<'_>, records: &mut Vec<Line>) -> u64 {
         let Some((piece, start)) = self.skip_header(piece, start) else { return start };
         let first = records.len();
         let end = match &mut self.splitter {
-            Splitter::Lines(lines) => lines.split(piece, start, records),
+            Splitter::Lines(lines) => lines.split(piece, start, reading.block, records),
             Splitter::Records(multi) => multi.split(piece, start, reading, records),
         };
         self.discard_footer(first, reading.size, records);

@@ -74,8 +74,9 @@ impl LineBuffer {
 
     /// Splits the bytes that follow `start + held()`, where `start` is the end of the last complete line.
     ///
-    /// Lines go to `lines`; the result is the new end of the last complete line.
-    pub(crate) fn split(&mut self, piece: &[u8], start: u64, lines: &mut Vec<Line>) -> u64 {
+    /// Lines go to `lines`; the result is the new end of the last complete line. Lines are slices of `block`, which holds
+    /// the piece; without it they are copied.
+    pub(crate) fn split(&mut self, piece: &[u8], start: u64, block: Option<&Bytes>, lines: &mut Vec<Line>) -> u64 {
         let (piece, start) = match self.long.take() {
             None => (piece, start),
             Some(long) => match self.finish_long(long, piece, start, lines) {
@@ -84,7 +85,7 @@ impl LineBuffer {
             },
         };
         let complete = memrchr(b'\n', piece).map_or(0, |last| last + 1);
-        self.cut(&piece[..complete], start, lines);
+        self.cut(&piece[..complete], start, block, lines);
         self.open(&piece[complete..]);
         start + complete as u64
     }
@@ -113,10 +114,9 @@ impl LineBuffer {
     }
 
     /// Cuts bytes that end with a newline.
-    fn cut(&mut self, complete: &[u8], start: u64, lines: &mut Vec<Line>) {
-        // One copy and one allocation for the whole block: the caller's buffer is reused at once, and a few
-        // waiting lines of a quiet file never keep a large read buffer alive.
-        let block = Bytes::copy_from_slice(complete);
+    fn cut(&mut self, complete: &[u8], start: u64, block: Option<&Bytes>, lines: &mut Vec<Line>) {
+        // Else one copy and one allocation for all of them.
+        let block = block.map_or_else(|| Bytes::copy_from_slice(complete), |block| block.slice_ref(complete));
         let mut from = 0;
         for newline in memchr_iter(b'\n', complete) {
             let to = newline + 1;
@@ -166,7 +166,7 @@ mod tests {
         for step in steps.iter().copied().chain([text.len()]) {
             visible = text.len().min(visible + step);
             let from = start as usize + buffer.held() as usize;
-            start = buffer.split(&text[from..visible], start, &mut lines);
+            start = buffer.split(&text[from..visible], start, None, &mut lines);
         }
         let rest = buffer.take_rest(&text[start as usize + buffer.held() as usize..], start);
         (lines, rest)

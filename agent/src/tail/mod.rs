@@ -24,6 +24,7 @@ mod multi_line;
 pub(crate) mod names;
 mod pace;
 mod packed;
+mod read_buffer;
 pub(crate) mod survey;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use self::{
     copies::VerifiedCopy,
     directory::{Directory, node_of},
     file::{Outcome, TailedFile},
+    read_buffer::ReadBuffer,
 };
 pub(crate) use self::{
     convert::unix_ms,
@@ -118,7 +120,7 @@ pub(crate) struct Tailer<S> {
     must_look: bool,
     /// Something in the directory changed since the last look.
     hinted: bool,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     lines: Vec<Line>,
     counters: Arc<Counters>,
     troubles: RateLimit,
@@ -150,7 +152,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             saved_at: state.and_then(|state| state.saved_at),
             must_look: false,
             hinted: false,
-            buffer: Vec::new(),
+            buffer: ReadBuffer::default(),
             lines: Vec::new(),
             counters,
             troubles: RateLimit::default(),
@@ -186,6 +188,9 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             if self.is_closed {
                 return false;
             }
+        }
+        if !progressed {
+            self.buffer.rest();
         }
         self.tidy(now);
         progressed
@@ -355,7 +360,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     fn flush_rest(&mut self, id: FileId, now: Instant) {
         let Some(file) = self.files.get_mut(&id) else { return };
         let (name, from) = (file.facts.name.clone(), file.position);
-        match file.take_rest(&mut self.buffer, &mut self.lines) {
+        match file.take_rest(self.buffer.block(), &mut self.lines) {
             Ok(true) => {
                 let bytes = file.position - from;
                 info!(flow = self.settings.id, file = name, bytes, "took what was left at the end of a file");

@@ -126,7 +126,7 @@ impl MultiLine {
     /// Splits the bytes that follow `start + held()`, where `start` is the end of the last record taken.
     ///
     /// Records go to `records`; the result is the new end of the last one.
-    pub(super) fn split(&mut self, piece: &[u8], start: u64, reading: Reading, records: &mut Vec<Line>) -> u64 {
+    pub(super) fn split(&mut self, piece: &[u8], start: u64, reading: Reading<'_>, records: &mut Vec<Line>) -> u64 {
         let base = start + self.held();
         self.note_seen(base + piece.len() as u64, reading.now);
         let Some((begin, start)) = self.finish_long(piece, start, base, false, records) else {

@@ -17,7 +17,7 @@ fn records_of(text: &[u8], steps: &[usize], limit: usize) -> Vec<Line> {
     for step in steps.iter().copied().chain([text.len()]) {
         visible = text.len().min(visible + step);
         let from = start as usize + splitter.held() as usize;
-        let reading = Reading { is_end: true, size: visible as u64, now };
+        let reading = Reading { is_end: true, size: visible as u64, now, block: None };
         start = splitter.split(&text[from..visible], start, reading, &mut records);
     }
     splitter.take_rest(&text[start as usize + splitter.held() as usize..], start, &mut records);
@@ -53,7 +53,7 @@ fn an_unfinished_line_at_the_end_of_a_file_may_start_a_record() {
 /// Splits what is visible of the same file at a time.
 fn split(splitter: &mut MultiLine, text: &str, start: u64, now: Instant) -> (Vec<String>, u64) {
     let mut records = Vec::new();
-    let reading = Reading { is_end: true, size: text.len() as u64, now };
+    let reading = Reading { is_end: true, size: text.len() as u64, now, block: None };
     let start = splitter.split(&text.as_bytes()[(start + splitter.held()) as usize..], start, reading, &mut records);
     (texts(&records).into_iter().map(str::to_owned).collect(), start)
 }
@@ -87,7 +87,7 @@ fn a_flush_time_of_0_takes_what_ends_with_a_newline_at_once() {
 #[test]
 fn a_file_that_is_not_read_to_its_end_is_not_flushed() {
     let (mut splitter, mut records) = (splitter("A", Duration::ZERO, 100), Vec::new());
-    let reading = Reading { is_end: false, size: 100, now: Instant::now() };
+    let reading = Reading { is_end: false, size: 100, now: Instant::now(), block: None };
     assert_eq!(splitter.split(b"A\n at x\n", 0, reading, &mut records), 0);
     assert!(records.is_empty());
 }
