@@ -33,8 +33,6 @@ pub(crate) struct Counters {
     pub(crate) records_refused: Counter,
     /// Records sent once more.
     pub(crate) records_retried: Counter,
-    /// Bytes in the files that were not read at the last look.
-    pub(crate) bytes_behind: Counter,
     /// What else can be seen of it while it runs.
     pub(crate) live: Live,
 }

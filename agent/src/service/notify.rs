@@ -19,6 +19,9 @@ use crate::observe::{Flows, Observed};
 /// Time between two status texts when there is no watchdog.
 const STATUS_PERIOD: Duration = Duration::from_secs(10);
 
+/// Lines wait this long anyway, for their batch and for an answer.
+const TOLD_LAG: Duration = Duration::from_secs(2);
+
 /// What stopping may take beyond the time for draining: the last checkpoint and the last metrics.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
 
@@ -86,21 +89,23 @@ fn hung(flows: &Flows, now: Instant) -> Option<String> {
     flows.all().iter().find_map(|flow| hung(flow))
 }
 
-/// One line for `systemctl status`.
+/// One line for `systemctl status`. From memory alone: a dead disk must not keep the keep-alives.
 pub(crate) fn text(flows: &Flows) -> String {
     let flows = flows.all();
-    let (mut sent, mut behind) = (0, 0);
-    for flow in &flows {
-        sent += flow.counters.records_sent.get();
-        behind += flow.counters.bytes_behind.get();
-    }
-    let count = flows.len();
+    let sent: u64 = flows.iter().map(|flow| flow.counters.records_sent.get()).sum();
+    let mut text = format!("{} flow(s), {sent} records sent", flows.len());
     let failing = flows.iter().find_map(|flow| {
         let delivery = flow.counters.live.delivery();
         let (failure, _) = delivery.last_failure.filter(|_| delivery.is_failing)?;
         Some(format!("; {}: {}", flow.id, failure.cause))
     });
-    format!("{count} flow(s), {sent} records sent, {behind} bytes behind{}", failing.unwrap_or_default())
+    text.extend(failing);
+    let (now, mut lag) = (Instant::now(), Duration::ZERO);
+    flows.iter().for_each(|flow| flow.counters.live.each_file(|file| lag = lag.max(file.lag(now))));
+    if lag >= TOLD_LAG {
+        text.push_str(&format!("; the oldest line read waits {} s", lag.as_secs()));
+    }
+    text
 }
 
 fn send(states: &[NotifyState<'_>]) {
@@ -113,8 +118,14 @@ fn send(states: &[NotifyState<'_>]) {
 mod tests {
     use std::{path::Path, sync::Arc};
 
+    use bytes::Bytes;
+
     use super::*;
-    use crate::{counters::Counters, testing::flow};
+    use crate::{
+        counters::Counters,
+        record::{FileId, PartitionKey, Record},
+        testing::flow,
+    };
 
     #[test]
     fn a_loop_that_works_too_long_hangs_and_one_that_waits_does_not() {
@@ -134,8 +145,12 @@ mod tests {
     fn the_status_text_sums_up() {
         let (flows, counters) = (Flows::default(), Arc::<Counters>::default());
         counters.records_sent.add(7);
-        flows.add(Observed::new(&flow(Path::new("/l"), "a", ""), counters));
+        flows.add(Observed::new(&flow(Path::new("/l"), "a", ""), counters.clone()));
         flows.add(Observed::new(&flow(Path::new("/l"), "b", ""), Arc::default()));
-        assert_eq!(text(&flows), "2 flow(s), 7 records sent, 0 bytes behind");
+        assert_eq!(text(&flows), "2 flow(s), 7 records sent");
+        counters.live.learn(FileId(1), "a", 0);
+        let record = Record { data: Bytes::new(), key: PartitionKey::None, file: FileId(1), end: 5, line_bytes: 5, packed: None };
+        counters.live.received(&[record], Instant::now() - Duration::from_secs(90));
+        assert_eq!(text(&flows), "2 flow(s), 7 records sent; the oldest line read waits 90 s");
     }
 }

@@ -109,13 +109,11 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         self.has_baseline = true;
         self.is_closed |= !(self.sink)(FromTailer::Baseline);
         info!(flow = self.settings.id, files = seen.len(), "first start of this flow");
-        self.note_behind(seen);
     }
 
     /// Decides about a snapshot; changes nothing of what is read.
     pub(super) fn judge(&mut self, found: Snapshot) -> Judged {
         self.forget_reused(&found.seen);
-        self.note_behind(&found.seen);
         let (seen, known) = self.changed(found.seen, &found.blind);
         let decisions = discovery::decide(&seen, &known);
         Judged { seen, packed: found.packed, decisions }
@@ -166,13 +164,6 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
                 self.drop_file(id);
             }
         }
-    }
-
-    fn note_behind(&self, seen: &[Seen]) {
-        let by_node = self.by_node();
-        let position = |node: Node| by_node.get(&node).and_then(|id| self.files.get(id)).map(|file| file.position);
-        let behind = |file: &Seen| position(file.node).map_or(0, |position| file.size.saturating_sub(position));
-        self.counters.bytes_behind.set(seen.iter().map(behind).sum());
     }
 }
 
