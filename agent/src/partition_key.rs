@@ -47,7 +47,7 @@ impl KeyRule {
         match self {
             Self::Option(PartitionKeyOption::None) => 0,
             Self::Option(PartitionKeyOption::Random) => PartitionKey::Random(u32::MAX).len(),
-            Self::Option(PartitionKeyOption::Deterministic) => PartitionKey::Md5(u128::MAX).len(),
+            Self::Option(PartitionKeyOption::Deterministic) => PartitionKey::Md5([0; 16]).len(),
             Self::Constant(key) => key.len(),
             // A character has up to four bytes.
             Self::Field(_) | Self::Pattern(_) => 4 * MAX_CHARACTERS,

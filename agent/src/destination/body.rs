@@ -149,7 +149,7 @@ mod tests {
         let key = prop_oneof![
             any::<u32>().prop_map(PartitionKey::Random),
             (0_u32..12).prop_map(PartitionKey::Random),
-            any::<u128>().prop_map(PartitionKey::Md5),
+            any::<[u8; 16]>().prop_map(PartitionKey::Md5),
             ".{1,20}".prop_map(|text| PartitionKey::Text(text.into()))
         ];
         (prop::collection::vec(any::<u8>(), 0..300), key).prop_map(|(data, key)| Record {
