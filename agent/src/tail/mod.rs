@@ -127,6 +127,8 @@ pub(crate) struct Tailer<S> {
     /// What keeps files from being read, by the file or directory in the way.
     blocks: HashMap<PathBuf, RateLimit>,
     misses: Misses,
+    /// The last round found something to read.
+    has_read: bool,
     is_closed: bool,
     sink: S,
 }
@@ -158,6 +160,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             troubles: RateLimit::default(),
             blocks: HashMap::new(),
             misses: Misses::default(),
+            has_read: false,
             is_closed: false,
             sink,
         };
@@ -173,7 +176,8 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
 
     /// Looks at the directory if it is time, and reads a piece of every file that has more.
     ///
-    /// `hinted` says that something in the directory changed. Returns whether there may be more to read at once.
+    /// `hinted` says that something in the directory changed. Returns whether there is more to read at once; what was
+    /// appended since a file was read to its end is left for the next round, with what comes until then.
     pub(crate) fn round(&mut self, now: Instant, hinted: bool) -> bool {
         self.hinted |= hinted;
         if self.is_look_due(now) {
@@ -182,18 +186,36 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         let files = &self.files;
         self.open.retain(|id| files.get(id).is_some_and(TailedFile::is_open));
         let ids: Vec<FileId> = self.open.iter().copied().collect();
-        let mut progressed = false;
+        let mut has_more = false;
+        self.has_read = false;
         for id in ids {
-            progressed |= self.read(id, now);
+            if self.read(id, now) {
+                self.has_read = true;
+                has_more |= self.files.get(&id).is_some_and(|file| !file.is_drained());
+            }
             if self.is_closed {
                 return false;
             }
         }
-        if !progressed {
+        if !has_more {
             self.buffer.rest();
         }
+        has_more |= self.has_read && !self.waiting.is_empty();
         self.tidy(now);
-        progressed
+        has_more
+    }
+
+    /// Whether the last round read anything.
+    pub(crate) fn has_read(&self) -> bool {
+        self.has_read
+    }
+
+    /// When the next look is due if nothing happens until then. None when time alone may change something before.
+    pub(crate) fn rests_until(&self) -> Option<Instant> {
+        let is_resting = self.gone.is_empty() && self.waiting.is_empty() && !self.must_look && !self.hinted;
+        let has_flush_time = self.settings.records.framing.start.is_some();
+        let last = self.last_full_look.filter(|_| is_resting && !has_flush_time)?;
+        Some(last + self.settings.refresh_interval)
     }
 
     /// Reads everything that is in the files now, and the unfinished last lines of those that cannot be found again.

@@ -39,19 +39,24 @@ pub(crate) fn spawn(
         let live = counters.clone();
         let sink = |news| send(&to_shipper, news, &live.live.tailer);
         let mut tailer = Tailer::new(settings, state.as_ref(), counters, Instant::now(), sink);
-        let mut hinted = false;
+        let (mut hinted, mut was_told) = (false, true);
         while !stop.is_cancelled() && !tailer.is_closed() {
             let now = Instant::now();
             live.live.tailer.busy(now);
-            if tailer.round(now, hinted) {
+            let has_more = tailer.round(now, hinted);
+            if !was_told && tailer.has_read() {
+                waiter.distrust(now);
+            }
+            was_told = true;
+            if has_more {
                 continue;
             }
             if tailer.has_looked() {
                 waiter.watch(tailer.directories());
             }
             live.live.tailer.waiting(Instant::now());
-            let hints = waiter.wait();
-            hinted = hints.names;
+            let hints = waiter.wait(tailer.rests_until());
+            (hinted, was_told) = (hints.names, hints.is_awake);
             if !hints.touched.is_empty() {
                 tailer.touch(&hints.touched, Instant::now());
             }

@@ -1,7 +1,11 @@
 //! Waits for changes of a flow's files.
 //!
 //! What the kernel reports only ends a wait early, and says which closed files to look at; what there is to read is
-//! found by looking. The wait costs one wake-up a second when nothing happens.
+//! found by looking. When nothing happens, the wait costs one wake-up in five seconds.
+//!
+//! The kernel does not report everything: not what another host writes to a network file system, nor what is written through
+//! a link in another directory or through a memory map. Such a change is found within five seconds, and shows that
+//! the kernel cannot be trusted here: for an hour from then on it is found within one second.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -25,8 +29,14 @@ use crate::{
     settings::{FilePattern, FlowSettings},
 };
 
-/// Longest wait while the kernel reports changes. Not for ever: over a network file system it does not.
+/// Longest wait while the kernel reports changes, but something was missed lately or has to be done in time.
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest wait while the kernel reports every change.
+const TRUSTED_WAIT: Duration = Duration::from_secs(5);
+
+/// Time after which a kernel that missed a change is trusted again.
+const DISTRUST: Duration = Duration::from_secs(3600);
 
 /// Directories that are watched; the kernel's limit is shared by all programs of a user.
 const MAX_WATCHES: usize = 2000;
@@ -42,7 +52,7 @@ pub(super) struct Hints {
     /// Files that were written to.
     pub(super) touched: HashSet<PathBuf>,
     /// Whether anything did.
-    is_awake: bool,
+    pub(super) is_awake: bool,
 }
 
 /// Waits for a change, the next poll, or the stop signal.
@@ -54,6 +64,8 @@ pub(super) struct Waiter {
     watched: BTreeMap<PathBuf, Node>,
     /// Whether every directory is watched.
     is_complete: bool,
+    /// The last change that the kernel did not report.
+    missed: Option<Instant>,
 }
 
 impl Waiter {
@@ -62,7 +74,7 @@ impl Waiter {
         let (pattern, poll) = (settings.files.clone(), settings.poll_interval);
         let hints: Arc<Mutex<Hints>> = Arc::default();
         let watcher = watcher(pattern, poll, hints.clone(), thread::current());
-        Self { stop, poll, hints, watcher, watched: BTreeMap::new(), is_complete: false }
+        Self { stop, poll, hints, watcher, watched: BTreeMap::new(), is_complete: false, missed: None }
     }
 
     /// Watches these directories, and no others.
@@ -92,13 +104,21 @@ impl Waiter {
         }
     }
 
-    /// Returns what changed.
-    pub(super) fn wait(&mut self) -> Hints {
+    /// Notes that a change was found that the kernel had not reported.
+    pub(super) fn distrust(&mut self, now: Instant) {
+        if self.is_complete {
+            debug!("a change was not reported, waiting shorter");
+            self.missed = Some(now);
+        }
+    }
+
+    /// Returns what changed. `rests_until` is when something has to be done in any case; none may mean soon.
+    pub(super) fn wait(&mut self, rests_until: Option<Instant>) -> Hints {
         // A poll interval of 0 must not become a busy loop.
         let poll = self.poll.max(Duration::from_millis(1));
         let start = Instant::now();
         if self.is_complete {
-            self.park_until(start + WATCHED_WAIT.max(poll), || self.is_awake());
+            self.park_until(start + watched_wait(self.missed, rests_until, start).max(poll), || self.is_awake());
         }
         // A change waits for the end of the poll interval: lines that come one by one are read together.
         self.park_until(start + poll, || false);
@@ -118,6 +138,13 @@ impl Waiter {
             thread::park_timeout(left);
         }
     }
+}
+
+/// The longest wait while the kernel reports changes and `missed` was the last one that it did not report.
+fn watched_wait(missed: Option<Instant>, rests_until: Option<Instant>, now: Instant) -> Duration {
+    let is_trusted = missed.is_none_or(|missed| now.duration_since(missed) >= DISTRUST);
+    let rest = rests_until.filter(|_| is_trusted).map(|until| until.saturating_duration_since(now));
+    rest.unwrap_or_default().clamp(WATCHED_WAIT, TRUSTED_WAIT)
 }
 
 /// Asks the kernel to report changes. None when it cannot; polling finds them too.
@@ -175,6 +202,18 @@ mod tests {
         let event = Event::new(kind).add_path(path.into());
         let is_noted = note(&event, &FilePattern::parse(pattern).unwrap(), &mut hints);
         (is_noted, hints.names, hints.touched.len())
+    }
+
+    #[test]
+    fn a_wait_is_long_only_while_nothing_is_due_and_the_kernel_misses_nothing() {
+        let now = Instant::now();
+        let (soon, later) = (now + Duration::from_secs(3), now + Duration::from_secs(60));
+        assert_eq!(watched_wait(None, Some(later), now), TRUSTED_WAIT);
+        assert_eq!(watched_wait(None, Some(soon), now), Duration::from_secs(3));
+        assert_eq!(watched_wait(None, Some(now), now), WATCHED_WAIT);
+        assert_eq!(watched_wait(None, None, now), WATCHED_WAIT);
+        assert_eq!(watched_wait(Some(now), Some(later), now), WATCHED_WAIT);
+        assert_eq!(watched_wait(Some(now), Some(later + DISTRUST), now + DISTRUST), TRUSTED_WAIT);
     }
 
     #[test]
