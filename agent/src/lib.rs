@@ -18,7 +18,8 @@
 //! - `destination` sends one request and says what became of each record. `aws` is how it gets there, and as whom.
 //! - `observe` shows all of it to others: status, metrics, health, samples. It never slows a flow down.
 //! - `service` is the agent under systemd: what it is told at the start, reloads, keep-alives, installation.
-//! - [`run()`] wires it all; `cli` and [`main`] are what a shell sees.
+//! - `runner` prepares and runs one flow, `memory` gives each its share, [`run()`] wires it all.
+//! - `cli` and [`main`] are what a shell sees.
 //!
 //! Invariants: a saved position never passes a line that was not accepted. Nothing is dropped to keep up: a full
 //! channel makes the tailer wait, and the log file is the buffer. Whatever is accepted is saved before the next
@@ -52,6 +53,7 @@ mod recipe;
 mod record;
 mod rehearsal;
 mod run;
+mod runner;
 mod service;
 pub mod settings;
 mod ship;

@@ -4,10 +4,20 @@
 //! than the agent may, those that could hold most get a shorter queue first, fewer requests on their way then, and
 //! smaller batches at last. That costs some speed in a burst and never a line: the log files are the buffer.
 
-use crate::{run::memory_bound, settings::FlowSettings};
+use crate::{
+    destination::AROUND_RECORD,
+    recipe::Recipe,
+    record::Record,
+    settings::FlowSettings,
+    tail::{CHUNK_RECORDS, READ_BYTES},
+};
 
 /// Batches are not made smaller than this: requests of a few lines each would cost more than they save.
 const MIN_BATCH_BYTES: usize = 64 * 1024;
+
+/// Chunks that may wait between a tailer and its shipper. Enough to read while requests are built; the files are
+/// the real buffer, so a larger `publishQueueCapacity` would only use memory.
+const MAX_QUEUED_CHUNKS: usize = 8;
 
 /// Makes the flows fit into `budget` bytes as far as they can. Returns what they may hold together then.
 pub(crate) fn fit(flows: &mut [FlowSettings], budget: usize) -> usize {
@@ -44,6 +54,27 @@ fn shrink(flow: &mut FlowSettings, most: usize) {
             return;
         }
     }
+}
+
+/// Chunks that may wait between the tailer of a flow and its shipper.
+pub(crate) fn queued_chunks(flow: &FlowSettings) -> usize {
+    flow.queue_capacity.clamp(1, MAX_QUEUED_CHUNKS)
+}
+
+/// Bytes a flow may hold at most, when every line has the size that makes it worst.
+pub(crate) fn memory_bound(flow: &FlowSettings) -> usize {
+    let line = flow.records.limit;
+    // A chunk of made records closes with the one that takes it past a read's size.
+    let data = if Recipe::of(flow).is_plain() { READ_BYTES.max(line) } else { READ_BYTES + line };
+    let chunk = data + CHUNK_RECORDS * size_of::<Record>();
+    // One chunk more is being filled, and one taken apart.
+    let chunks = (queued_chunks(flow) + 2) * chunk;
+    // The open batch and the one that waits for a place.
+    let waiting = 2 * flow.batch.max_bytes;
+    // The records, and the body with their base64 and the JSON around it.
+    let sending = flow.max_requests * (flow.batch.max_bytes * (3 + 4) / 3 + flow.batch.max_records * AROUND_RECORD);
+    let packing = flow.records.packing.map_or(0, |packing| packing.memory_bytes(flow.max_requests + 2));
+    chunks + waiting + sending + packing + READ_BYTES.max(line)
 }
 
 #[cfg(test)]
@@ -87,5 +118,14 @@ mod tests {
         let mut many = flows(2000);
         assert!(fit(&mut many, 16 * MIB) > 16 * MIB);
         assert!(many.iter().all(|flow| flow.queue_capacity == 1 && flow.batch.max_bytes == MIN_BATCH_BYTES));
+    }
+
+    #[test]
+    fn the_memory_bound_follows_the_settings() {
+        let mut flow = flow(Path::new("/l"), "a.log", "");
+        let most = memory_bound(&flow);
+        flow.queue_capacity = 1;
+        flow.batch.max_bytes = 100_000;
+        assert!(memory_bound(&flow) < most / 5);
     }
 }

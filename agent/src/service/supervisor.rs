@@ -17,7 +17,7 @@ use super::{
 use crate::{
     counters::Counters,
     memory,
-    run::{Prepared, Runner},
+    runner::{Prepared, Runner},
     settings::{FlowSettings, Settings},
 };
 

@@ -14,6 +14,7 @@ mod dead_letter;
 mod demand;
 mod observed;
 mod rejected;
+mod saving;
 mod shipment;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub(crate) use self::dead_letter::DeadLetters;
 use self::{
     demand::Demand,
     rejected::Rejected,
+    saving::Checkpoint,
     shipment::{Settled, Shipment},
     window::Window,
 };
@@ -41,7 +43,6 @@ use crate::{
     batcher::{Batch, Batcher},
     checkpoint::{
         positions::Positions,
-        recent::Recent,
         store::{CheckpointError, Store},
     },
     counters::Counters,
@@ -51,9 +52,6 @@ use crate::{
     record::{FromTailer, Record},
     settings::{FlowSettings, Kind},
 };
-
-/// Longest time an accepted position is only in the memory of the operating system.
-const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// What the shipper works with.
 pub(crate) struct Shipper<D> {
@@ -90,17 +88,6 @@ struct Answer {
     outcome: Result<Vec<Option<Failure>>, Failure>,
 }
 
-/// Where positions are saved, and when that was last made to survive a power failure.
-struct Checkpoint {
-    store: Store,
-    /// Behind the last checkpoint that was synced in this run.
-    recent: Option<Recent>,
-    synced: Instant,
-    /// Something was saved since.
-    is_behind: bool,
-    complaints: RateLimit,
-}
-
 impl<D: Destination> Shipper<D> {
     pub(crate) fn new(
         settings: FlowSettings,
@@ -123,13 +110,7 @@ impl<D: Destination> Shipper<D> {
             next_sequence: 0,
             has_accepted: false,
             positions,
-            checkpoint: Checkpoint {
-                store,
-                recent: None,
-                synced: Instant::now(),
-                is_behind: false,
-                complaints: RateLimit::default(),
-            },
+            checkpoint: Checkpoint::new(store),
             dead_letters,
             rejected: None,
             counters,
@@ -259,7 +240,7 @@ impl<D: Destination> Shipper<D> {
     fn next_wake(&self) -> Option<Instant> {
         // Without room for a request, only an answer can make some.
         let retry = self.retries.iter().map(|(at, _)| *at).min().filter(|_| self.has_room());
-        let sync = self.checkpoint.is_behind.then_some(self.checkpoint.synced + SYNC_PERIOD);
+        let sync = self.checkpoint.sync_at();
         // While batches wait, the open one may as well fill.
         let linger = self.batcher.deadline().filter(|_| self.ready.is_empty());
         let rejected = self.rejected.as_ref().map(|rejected| rejected.attempt_at);
@@ -271,7 +252,7 @@ impl<D: Destination> Shipper<D> {
         if self.batcher.deadline().is_some_and(|deadline| deadline <= now) {
             self.close_batch();
         }
-        if self.checkpoint.is_behind && now >= self.checkpoint.synced + SYNC_PERIOD {
+        if self.checkpoint.sync_at().is_some_and(|at| now >= at) {
             self.save(true).await;
         }
     }
@@ -351,47 +332,6 @@ impl<D: Destination> Shipper<D> {
         let is_small_stream = *reason == Reason::Throttled && target.kind == Kind::Kinesis;
         let remedy = if is_small_stream { &self.demand.remedy(&target.name) } else { remedy };
         warn!(flow, %cause, reason = message, records, suppressed, "not accepted, will be repeated: {remedy}");
-    }
-
-    async fn save_changes(&mut self) {
-        if !self.positions.is_changed() {
-            return;
-        }
-        let is_due = self.checkpoint.synced.elapsed() >= SYNC_PERIOD;
-        self.save(is_due).await;
-    }
-
-    /// Saves; a failure is logged and the next change tries again.
-    async fn save(&mut self, sync: bool) {
-        let (saved, is_synced) = match (&mut self.checkpoint.recent, sync) {
-            (Some(recent), false) => {
-                // Not on a thread of its own, which would cost more than writing a line to memory.
-                let saved = recent.save(&self.positions.take_state());
-                self.checkpoint.is_behind = true;
-                (saved.map_err(|source| self.checkpoint.store.failed(source)), false)
-            }
-            _ => (self.sync().await, true),
-        };
-        if is_synced || saved.is_err() {
-            self.note_saved(saved.as_ref().err()); // what is only in memory ends no trouble with the disk
-        }
-        if let Err(error) = saved
-            && let Some(suppressed) = self.checkpoint.complaints.allow(Instant::now())
-        {
-            let error = anyhow::Error::from(error);
-            error!(flow = self.settings.id, suppressed, "{error:#}; sending goes on, but a crash would repeat it");
-        }
-    }
-
-    /// Saves so that it survives a power failure.
-    async fn sync(&mut self) -> Result<(), CheckpointError> {
-        let (store, state) = (self.checkpoint.store.clone(), self.positions.take_state());
-        // Whether it succeeds or not: a broken disk is not asked more often than a working one.
-        self.checkpoint.synced = Instant::now();
-        let saved = tokio::task::spawn_blocking(move || store.save(&state)).await;
-        let saved = saved.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
-        self.checkpoint.is_behind = saved.is_err();
-        saved.map(|recent| self.checkpoint.recent = Some(recent))
     }
 
     async fn finish(mut self) -> Result<(), CheckpointError> {
