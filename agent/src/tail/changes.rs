@@ -13,10 +13,11 @@ use memchr::memrchr;
 use tracing::info;
 
 use super::{
-    IDLE_HANDLES, MAX_REMEMBERED, Tailer,
+    MAX_REMEMBERED, Tailer,
     directory::{Look, Snapshot, node_of},
     discovery::{Decision, Seen},
     file::READ_BYTES,
+    handles::IDLE_HANDLES,
     look::Judged,
     names,
     packed::Packed,

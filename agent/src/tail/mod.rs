@@ -18,6 +18,8 @@ mod directory;
 mod discovery;
 mod file;
 pub(crate) mod framing;
+mod hand_on;
+mod handles;
 pub(crate) mod line_buffer;
 mod look;
 mod multi_line;
@@ -45,6 +47,7 @@ use self::{
     copies::VerifiedCopy,
     directory::{Directory, node_of},
     file::{Outcome, TailedFile},
+    handles::allowed_handles,
     read_buffer::ReadBuffer,
 };
 pub(crate) use self::{
@@ -58,31 +61,18 @@ use crate::{
     counters::Counters,
     rate_limit::RateLimit,
     recipe::Recipe,
-    record::{FileFacts, FileId, FromTailer, Node, PartitionKey, Record},
-    settings::{FlowSettings, PartitionKeyOption},
+    record::{FileFacts, FileId, FromTailer, Node},
+    settings::FlowSettings,
 };
 
 /// Records handed on at once: bounds the memory of a chunk of very short lines.
 pub(crate) const CHUNK_RECORDS: usize = 1024;
-
-/// After this time without a new byte, the last line of a rotated file is taken as it is and a deleted file is
-/// closed. Long enough for a server that finishes its requests after rotation.
-const GRACE: Duration = Duration::from_secs(30);
-
-/// Files kept open although they are quiet. Beyond, only those with something to read are.
-const IDLE_HANDLES: usize = 64;
-
-/// Files open at once, if the system allows it. The others wait until one is read to its end.
-const MAX_HANDLES: usize = 512;
 
 /// Causes of trouble that are told apart; beyond, they share one line.
 const MAX_CAUSES: usize = 100;
 
 /// Files that are gone and still remembered.
 const MAX_REMEMBERED: usize = 1000;
-
-/// After this time without a new byte a file may be closed if there are many.
-const IDLE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Soonest look after a hint. Appending to a known file hints too and needs no look.
 const HINTED_LOOK: Duration = Duration::from_secs(1);
@@ -315,69 +305,6 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
     }
 
-    /// Sends the records that were split off a file.
-    fn hand_on(&mut self, id: FileId, now: Instant) {
-        self.note_truncated(id, now);
-        let passed = self.note_discarded(id, now);
-        let bytes: usize = self.lines.iter().map(|line| line.data.len()).sum();
-        self.counters.records_parsed.add(self.lines.len() as u64);
-        self.counters.bytes_parsed.add(bytes as u64);
-        let mut lines = std::mem::take(&mut self.lines);
-        if self.recipe.is_plain() {
-            let option = self.settings.partition_key;
-            let mut left = lines.drain(..).map(|line| record_of(line, id, option));
-            loop {
-                let chunk: Vec<Record> = left.by_ref().take(CHUNK_RECORDS).collect();
-                if chunk.is_empty() {
-                    break;
-                }
-                self.is_closed |= !(self.sink)(FromTailer::Records(chunk));
-            }
-            drop(left);
-            if let Some(end) = passed {
-                self.is_closed |= !(self.sink)(FromTailer::Passed { id, end });
-            }
-        } else {
-            let recipe = self.recipe.clone();
-            self.convert(id, lines.drain(..), &recipe, passed, now);
-        }
-        self.lines = lines; // keeps its capacity
-    }
-
-    /// Where header lines and footers end that stand behind the last record, if there were any.
-    fn note_discarded(&mut self, id: FileId, now: Instant) -> Option<u64> {
-        let file = self.files.get_mut(&id)?;
-        let discarded = file.take_discarded();
-        if discarded == 0 {
-            return None;
-        }
-        self.counters.lines_discarded.add(discarded);
-        let position = file.position;
-        if self.settings.records.framing.footer.is_some()
-            && let Some(suppressed) = self.troubles.allow(now)
-        {
-            let file = &file.facts.name;
-            info!(
-                flow = self.settings.id,
-                file, discarded, position, suppressed, "left out a header or a footer and what followed"
-            );
-        }
-        self.lines.last().is_none_or(|line| line.end < position).then_some(position)
-    }
-
-    fn note_truncated(&mut self, id: FileId, now: Instant) {
-        let Some(file) = self.files.get_mut(&id) else { return };
-        let truncated = file.take_truncated();
-        if truncated == 0 {
-            return;
-        }
-        self.counters.records_truncated.add(truncated);
-        if let Some(suppressed) = self.troubles.allow(now) {
-            let limit = self.settings.records.limit;
-            warn!(flow = self.settings.id, file = file.facts.name, truncated, limit, suppressed, "cut lines to the record limit");
-        }
-    }
-
     /// Ends the unfinished last line of a file, which nobody else will.
     fn flush_rest(&mut self, id: FileId, now: Instant) {
         let Some(file) = self.files.get_mut(&id) else { return };
@@ -390,81 +317,6 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             }
             Ok(false) => {}
             Err(error) => debug!(flow = self.settings.id, file = name, %error, "cannot read the last line"),
-        }
-    }
-
-    /// Closes what need not stay open and lets go of what is gone.
-    fn tidy(&mut self, now: Instant) {
-        let mut open = self.open.len();
-        let (mut expired, mut rotated) = (Vec::new(), Vec::new());
-        let files = &self.files;
-        self.gone.retain(|id| files.get(id).is_some_and(|file| file.gone_since.is_some()));
-        let ids: BTreeSet<FileId> = self.open.union(&self.gone).copied().collect();
-        let is_starved = !self.waiting.is_empty();
-        for id in &ids {
-            let Some(file) = self.files.get_mut(id) else { continue };
-            let is_quiet = file.is_quiet(GRACE, now);
-            match file.gone_since {
-                Some(since) if is_quiet && now.duration_since(since) >= GRACE => expired.push(file.id),
-                None if is_quiet && file.is_open() && file.facts.rotated => rotated.push(file.id),
-                None if open > IDLE_HANDLES
-                    && file.is_open()
-                    && (file.is_quiet(IDLE_PERIOD, now) || (is_starved && file.is_drained())) =>
-                {
-                    file.close();
-                    open -= 1;
-                }
-                _ => {}
-            }
-        }
-        for id in rotated {
-            self.flush_rest(id, now);
-            let Some(file) = self.files.get_mut(&id) else { continue };
-            file.close();
-            if file.is_blank() {
-                self.retire(id); // once closed, its inode may become another file's
-            }
-        }
-        for id in expired {
-            self.flush_rest(id, now);
-            self.retire(id);
-        }
-        self.open_waiting(now);
-    }
-
-    /// Opens files that waited, as far as handles are free.
-    fn open_waiting(&mut self, now: Instant) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let files = &self.files;
-        self.open.retain(|id| files.get(id).is_some_and(TailedFile::is_open));
-        while self.open.len() < self.handles {
-            let Some(id) = self.waiting.pop_front() else { return };
-            if let Some(file) = self.files.get_mut(&id).filter(|file| file.is_waiting) {
-                file.is_waiting = false;
-                self.open_or_wait(id, now);
-            }
-        }
-    }
-
-    /// Opens a file that has more, or queues it when too many are open.
-    fn open_or_wait(&mut self, id: FileId, now: Instant) {
-        let Some(file) = self.files.get_mut(&id) else { return };
-        if self.open.len() >= self.handles {
-            if !std::mem::replace(&mut file.is_waiting, true) {
-                self.waiting.push_back(id);
-            }
-            return;
-        }
-        let name = file.facts.name.clone();
-        match file.open(&self.directory.path(&name), now) {
-            Ok(()) if file.is_open() => {
-                self.open.insert(id);
-            }
-            Ok(()) => self.must_look = true, // another file has its name by now
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.must_look = true,
-            Err(error) => self.trouble(&name, &error, now),
         }
     }
 
@@ -498,16 +350,4 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             warn!(flow, path = %path.display(), %error, suppressed, "cannot read, trying again: {advice}");
         }
     }
-}
-
-/// A share of the files this process may have open: other flows and connections need theirs.
-fn allowed_handles() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(limit / 4).unwrap_or(usize::MAX).clamp(8, MAX_HANDLES)
-}
-
-/// A line as it is sent when nothing is to be done with it.
-fn record_of(Line { data, start, end }: Line, file: FileId, option: PartitionKeyOption) -> Record {
-    let line_bytes = u32::try_from(end - start).unwrap_or(u32::MAX);
-    Record { key: PartitionKey::of(&data, option), data, file, end, line_bytes, packed: None }
 }

@@ -16,7 +16,7 @@ fn thirty_thousand_files_are_read_and_then_cost_next_to_nothing() {
     world.poll();
     assert_eq!(world.delivered.len(), FILES);
     let open = |world: &World| world.running.as_ref().unwrap().tailer.files.values().filter(|file| file.is_open()).count();
-    assert!(open(&world) <= super::super::MAX_HANDLES, "{} files are open", open(&world));
+    assert!(open(&world) <= super::super::handles::MAX_HANDLES, "{} files are open", open(&world));
     for round in 0..20 {
         let touched = [3, 15_000, 29_999].map(|file| format!("app-{file}.log"));
         touched.iter().for_each(|name| world.append(name, &format!("round {round}\n")));

@@ -18,8 +18,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::*;
-use crate::{checkpoint::positions::Positions, testing::flow};
+use super::{handles::GRACE, *};
+use crate::{checkpoint::positions::Positions, record::Record, testing::flow};
 
 type Sink = Box<dyn FnMut(FromTailer) -> bool>;
 
