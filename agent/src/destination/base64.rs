@@ -1,4 +1,4 @@
-//! Base64 for request bodies, six bytes at a time.
+//! Base64 for request bodies, 24 bytes at a time.
 //!
 //! Every byte that is sent passes here. The `base64` crate looks up one letter for each 6 bits; looking up two for each 12
 //! takes a third of its time, and a table of 8 KiB. Only encoding, only the standard alphabet, always padded.
@@ -26,13 +26,18 @@ pub(super) fn push(data: &[u8], out: &mut Vec<u8>) {
     let from = out.len();
     out.resize(from + encoded_len(data.len()), 0);
     let mut rest = data;
-    let mut letters = out[from..].as_chunks_mut::<8>().0.iter_mut();
-    // Eight bytes are read for six: one load instead of six.
-    while let Some(word) = rest.first_chunk::<8>()
-        && let Some(eight) = letters.next()
+    let mut blocks = out[from..].as_chunks_mut::<32>().0.iter_mut();
+    // Four times eight letters for one look at the lengths. Eight bytes are read for six: one load instead of six.
+    while let Some(bytes) = rest.first_chunk::<26>()
+        && let Some(block) = blocks.next()
     {
-        *eight = letters_of(u64::from_be_bytes(*word) >> 16).to_le_bytes();
-        rest = &rest[6..];
+        let (eights, _) = block.as_chunks_mut::<8>();
+        for (index, eight) in eights.iter_mut().enumerate() {
+            if let Some(word) = bytes[6 * index..].first_chunk::<8>() {
+                *eight = letters_of(u64::from_be_bytes(*word) >> 16).to_le_bytes();
+            }
+        }
+        rest = &rest[24..];
     }
     let mut at = out.len() - encoded_len(rest.len());
     for few in rest.chunks(6) {
