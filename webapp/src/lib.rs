@@ -1,9 +1,9 @@
 //! The photo-sharing site that writes the access log.
 //!
 //! ```text
-//!  browser ─▶ server ─▶ access_log::record ─▶ pages ──┬─▶ sessions   who is logged in (memory)
-//!             (connections)     │                     ├─▶ records    the table of pictures (SQLite)
-//!                               ▼                     ├─▶ folder     picture files
+//!  browser ─▶ server ─▶ access_log::record ─▶ pages ──┬─▶ sessions   who is logged in
+//!             (connections)     │                     ├─▶ newest ─▶ records   the rows: SQLite or MySQL
+//!                               ▼                     ├─▶ storage    picture files
 //!                  queue ─▶ writer's thread           └─▶ publish    decode, encode, store, then a row
 //!                               ▼
 //!                          access.log                 the product's contract: sql/access_log.sql
@@ -16,9 +16,11 @@
 //! | `access_log` | one line for every request; `line` formats, `queue` bounds, `writer` writes | `writer` |
 //! | `pages` | what every address answers: the page, its forms, pictures, assets | yes |
 //! | `site` | what the pages share | opens everything |
-//! | `sessions`, `user_name`, `forgery`, `random` | rules, without clock or IO | no |
+//! | `user_name`, `forgery`, `random` | rules, without clock or IO | no |
 //! | `picture`, `demo` | pixels in and out | no |
-//! | `storage`, `records`, `publish` | where pictures are kept, and the order in which they get there | yes |
+//! | `records`, `newest`, `sessions`, `storage` | the stores: rows, the front page's cache, logins, picture files | yes |
+//! | `remote` | a time limit and a breaker for every call to a store | yes |
+//! | `publish` | the order in which a picture gets into the stores | yes |
 //!
 //! What is deliberately absent: a page script that something depends on, a session for anyone who is not logged in,
 //! and any way from a request to a file that is not an asset or a stored picture.
@@ -27,11 +29,13 @@ mod access_log;
 mod cli;
 mod demo;
 mod forgery;
+mod newest;
 mod pages;
 mod picture;
 mod publish;
 mod random;
 mod records;
+mod remote;
 mod server;
 mod sessions;
 mod settings;

@@ -13,8 +13,10 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
     picture::{Picture, PictureError},
+    records::NewPicture,
+    remote::StoreError,
     site::Site,
-    storage::{Folder, PictureKey},
+    storage::{PictureKey, Storage},
     user_name::UserName,
 };
 
@@ -42,11 +44,20 @@ pub(crate) async fn publish(site: &Arc<Site>, source: Source, owner: UserName, f
     let [picture, thumbnail] = encode(site, source).await?;
     let own_site = site.clone();
     let storing = site.tasks.spawn(async move {
-        let key = PictureKey::new();
-        let kept = own_site.on_blocking_thread(move |site| site.folder.keep(key, picture, thumbnail)).await?;
-        kept.context("cannot store a picture; check the data folder's free space")?;
-        let added = own_site.records.add(&owner, &filename, key).await;
-        added.inspect_err(|_| own_site.folder.remove(key)).context("cannot add a picture to the database")
+        let (kind, key) = (own_site.storage.kind(), PictureKey::new());
+        let kept = own_site.storage.keep(vec![(key.thumbnail(), thumbnail), (key, picture)]).await;
+        kept.context("cannot store a picture; check the storage's free space")?;
+        let row = NewPicture { owner: owner.as_str(), filename: &filename, ..NewPicture::new(kind, key) };
+        if let Err(error) = own_site.records.add(&row).await {
+            // The row may be there all the same, when only the answer was lost: then its files must be, too. Whatever
+            // has no row is swept up later.
+            if !matches!(error, StoreError::TimedOut { .. }) {
+                own_site.storage.remove(kind, key).await;
+            }
+            return Err(error).context("cannot add a picture to the database");
+        }
+        own_site.pictures_changed().await;
+        Ok(())
     });
     storing.await.map_err(anyhow::Error::from).flatten().map_err(PublishError::Failed)
 }
@@ -60,7 +71,7 @@ async fn encode(site: &Arc<Site>, source: Source) -> Result<[NamedTempFile; 2], 
             Source::Drawn(picture) => picture,
             Source::File(path) => Picture::decode(BufReader::new(open(&path)?), site.settings.upload.max_pixels())?,
         };
-        Ok([write_file(&site.folder, |out| picture.write(out))?, write_file(&site.folder, |out| picture.write_thumbnail(out))?])
+        Ok([write_file(&site.storage, |out| picture.write(out))?, write_file(&site.storage, |out| picture.write_thumbnail(out))?])
     });
     encoded.await.map_err(PublishError::Failed)?.map_err(|error| match error {
         PictureError::Failed(error) => PublishError::Failed(anyhow!(error).context("cannot make a picture's files")),
@@ -73,10 +84,10 @@ fn open(path: &TempPath) -> Result<File, PictureError> {
 }
 
 fn write_file(
-    folder: &Folder,
+    storage: &Storage,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), PictureError>,
 ) -> Result<NamedTempFile, PictureError> {
-    let file = folder.new_file().map_err(failed)?;
+    let file = storage.new_file().map_err(failed)?;
     let mut out = BufWriter::new(file.as_file());
     write(&mut out)?;
     out.flush().map_err(failed)?;

@@ -7,13 +7,16 @@ use std::fmt::{Display, Formatter, Result};
 pub(crate) struct RandomId(u128);
 
 impl RandomId {
+    /// The length of its text.
+    pub(crate) const CHARS: usize = 32;
+
     pub(crate) fn new() -> Self {
         Self(rand::random())
     }
 
     /// Reads what `Display` writes, and nothing else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hex = text.len() == Self::CHARS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if is_hex { u128::from_str_radix(text, 16).ok().map(Self) } else { None }
     }
 }

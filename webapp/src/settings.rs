@@ -15,6 +15,8 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Table;
 
+use crate::{records::DatabaseSettings, remote::secret::Secret, sessions::SessionSettings};
+
 /// Everything the site needs to know; every value is in its allowed range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
@@ -28,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: AccessLogSettings,
     pub(crate) page: PageSettings,
     pub(crate) upload: UploadSettings,
+    pub(crate) database: DatabaseSettings,
     pub(crate) sessions: SessionSettings,
     pub(crate) demo: DemoSettings,
 }
@@ -44,6 +47,14 @@ pub(crate) struct Overrides {
     /// File of the access log [default: access.log in the data folder]
     #[arg(long, env = "WEBAPP_ACCESS_LOG", value_name = "FILE")]
     pub(crate) access_log: Option<PathBuf>,
+    /// Database: mysql://USER@HOST/DATABASE or sqlite:FILE [default: webapp.sqlite in the data folder]
+    #[arg(long, env = "WEBAPP_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<Secret>,
+    // Not for the command line, where other users of the machine can read it: the variable is what it is for.
+    #[arg(long, env = "WEBAPP_DATABASE_PASSWORD", hide = true, hide_env_values = true)]
+    pub(crate) database_password: Option<Secret>,
+    #[arg(long, env = "WEBAPP_SESSION_KEY", hide = true, hide_env_values = true)]
+    pub(crate) session_key: Option<Secret>,
 }
 
 /// The keys outside any section.
@@ -103,19 +114,6 @@ pub(crate) struct UploadSettings {
     pub(crate) decoders: usize,
 }
 
-/// Sessions of people who are logged in.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct SessionSettings {
-    /// Sessions at the same time; one more ends the oldest.
-    pub(crate) max: usize,
-    /// How long a login lasts.
-    #[serde(with = "humantime_serde")]
-    pub(crate) lifetime: Duration,
-    /// The site is reached over https (through a proxy): the cookie is `__Host-session`, and `Secure`.
-    pub(crate) secure_cookie: bool,
-}
-
 /// Things that make a first look nicer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -156,12 +154,6 @@ impl Default for PageSettings {
 impl Default for UploadSettings {
     fn default() -> Self {
         Self { max_mib: 32, max_megapixels: 64, receivers: 32, decoders: 2 }
-    }
-}
-
-impl Default for SessionSettings {
-    fn default() -> Self {
-        Self { max: 20_000, lifetime: Duration::from_secs(12 * 60 * 60), secure_cookie: false }
     }
 }
 
@@ -212,10 +204,14 @@ impl Settings {
         let access_log: AccessLogSettings = problems.section(&mut table, "access_log");
         let page: PageSettings = problems.section(&mut table, "page");
         let upload: UploadSettings = problems.section(&mut table, "upload");
-        let sessions: SessionSettings = problems.section(&mut table, "sessions");
+        let mut database: DatabaseSettings = problems.section(&mut table, "database");
+        let mut sessions: SessionSettings = problems.section(&mut table, "sessions");
         let demo: DemoSettings = problems.section(&mut table, "demo");
         let top: Top = problems.top(table);
 
+        database.url = overrides.database_url.or(database.url);
+        database.password = overrides.database_password.or(database.password);
+        sessions.key = overrides.session_key.or(sessions.key);
         let data_dir = overrides.data_dir.unwrap_or(top.data_dir);
         let settings = Self {
             listen: overrides.listen.unwrap_or(top.listen),
@@ -225,6 +221,7 @@ impl Settings {
             access_log,
             page,
             upload,
+            database,
             sessions,
             demo,
         };
@@ -248,8 +245,8 @@ impl Settings {
         problems.range("upload.max_megapixels", self.upload.max_megapixels, 1..=1000);
         problems.range("upload.receivers", self.upload.receivers, 1..=1024);
         problems.range("upload.decoders", self.upload.decoders, 1..=256);
-        problems.range("sessions.max", self.sessions.max, 1..=10_000_000);
-        problems.range("sessions.lifetime", self.sessions.lifetime, SECOND..=365 * DAY);
+        self.database.check(problems);
+        self.sessions.check(problems);
     }
 }
 
@@ -265,12 +262,13 @@ impl Problems {
 
     fn top(&mut self, rest: Table) -> Top {
         rest.try_into().unwrap_or_else(|error: toml::de::Error| {
-            self.0.push(format!("{}; sections are server, access_log, page, upload, sessions, demo", error.message()));
+            self.0.push(format!("{}; sections are server, access_log, page, upload, database, sessions, demo", error.message()));
             Top::default()
         })
     }
 
-    fn range<T: PartialOrd + Debug>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {
+    /// Reports a value outside of its range.
+    pub(crate) fn range<T: PartialOrd + Debug>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {
         if !allowed.contains(&value) {
             self.0.push(format!("{key} is {value:?}; allowed: {:?} to {:?}", allowed.start(), allowed.end()));
         }

@@ -1,9 +1,6 @@
 //! What the pages share: settings, data, sessions, and the work that outlives a request.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -16,11 +13,13 @@ use tracing::{info, warn};
 
 use crate::{
     demo,
+    newest::{Newest, NewestPictures},
     publish::{self, Source},
     records::Records,
+    remote::StoreError,
     sessions::Sessions,
     settings::Settings,
-    storage::Folder,
+    storage::Storage,
     user_name::UserName,
 };
 
@@ -30,9 +29,10 @@ const DISCARD_TIME: Duration = Duration::from_secs(10);
 pub(crate) struct Site {
     pub(crate) settings: Settings,
     pub(crate) records: Records,
-    pub(crate) folder: Folder,
-    /// Locked for a look-up at a time, never across an await.
-    sessions: Mutex<Sessions>,
+    /// In front of `records`, for the front page.
+    newest: NewestPictures,
+    pub(crate) storage: Storage,
+    pub(crate) sessions: Sessions,
     /// One permit for each upload being received.
     pub(crate) receivers: Semaphore,
     /// One permit for each picture being decoded.
@@ -47,11 +47,12 @@ impl Site {
         let data_dir = &settings.data_dir;
         let remedy =
             || format!("cannot use data folder {}; check its permissions, or choose another with --data-dir", data_dir.display());
-        let folder = Folder::open(data_dir).with_context(remedy)?;
+        let storage = Storage::open(data_dir).with_context(remedy)?;
         let site = Arc::new(Self {
-            records: Records::open(&data_dir.join("webapp.sqlite")).await?,
-            folder,
-            sessions: Mutex::new(Sessions::new(settings.sessions.max, settings.sessions.lifetime)),
+            records: Records::open(&settings.database, data_dir).await?,
+            newest: NewestPictures::open(),
+            storage,
+            sessions: Sessions::open(&settings.sessions, data_dir)?,
             receivers: Semaphore::new(settings.upload.receivers),
             decoders: Arc::new(Semaphore::new(settings.upload.decoders)),
             tasks: TaskTracker::new(),
@@ -63,9 +64,17 @@ impl Site {
         Ok(site)
     }
 
-    /// The sessions. Nothing panics while holding them, and they are worth keeping if something did.
-    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The pictures of the front page, through the cache.
+    ///
+    /// # Errors
+    /// When neither the database nor the cache has them.
+    pub(crate) async fn newest(&self) -> Result<Newest, StoreError> {
+        self.newest.get(&self.records, self.settings.page.pictures).await
+    }
+
+    /// To be called after every change of what the front page lists.
+    pub(crate) async fn pictures_changed(&self) {
+        self.newest.changed().await;
     }
 
     /// Runs file and pixel work where it may block.
@@ -103,6 +112,10 @@ impl Site {
     }
 
     async fn add_demo_pictures(self: &Arc<Self>) -> Result<()> {
+        // Of nodes that start together, one draws.
+        if !self.records.claim("demo pictures").await.context("cannot write the database")? {
+            return Ok(());
+        }
         let owner = UserName::parse(demo::OWNER).context("the demo's owner")?;
         for (number, scene) in (0..).zip(&demo::SCENES) {
             let drawn = self.on_blocking_thread(move |_| scene.draw(number)).await?;

@@ -1,15 +1,12 @@
 //! Pictures and assets: files that never change under their address.
 
-use std::{io::ErrorKind, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::fs::File;
-use tokio_util::io::ReaderStream;
 use tracing::error;
 
 use super::not_found;
@@ -17,9 +14,6 @@ use crate::{site::Site, storage::PictureKey};
 
 /// A year, the longest that is customary.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-
-/// Bytes read from a picture's file at a time.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(super) const STYLE: Asset = Asset::new("style.css", "text/css; charset=utf-8", include_bytes!("../../assets/style.css"));
 pub(super) const SCRIPT: Asset =
@@ -56,11 +50,6 @@ const fn fingerprint(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// A stored picture's address.
-pub(super) fn picture_url(key: PictureKey) -> String {
-    format!("/web-demo/uploads/{key}")
-}
-
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     match [STYLE, SCRIPT, ICON].into_iter().find(|asset| asset.name == name) {
         Some(asset) => {
@@ -72,12 +61,12 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
 
 pub(super) async fn picture(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(key) = PictureKey::parse(&name) else { return not_found().await };
-    let (file, length) = match open(&site, key).await {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == ErrorKind::NotFound => return not_found().await,
+    let stored = match site.storage.read(key).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return not_found().await,
         Err(error) => {
-            error!(%key, %error, "cannot read a picture; check the data folder's permissions");
-            return (StatusCode::INTERNAL_SERVER_ERROR, "the picture cannot be read at the moment\n").into_response();
+            error!(%key, error = error.chain(), "cannot read a picture");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the picture cannot be read at the moment\n").into_response();
         }
     };
     let tag = format!("\"{key}\"");
@@ -92,12 +81,5 @@ pub(super) async fn picture(State(site): State<Arc<Site>>, Path(name): Path<Stri
     if is_known {
         return (StatusCode::NOT_MODIFIED, fixed, [(header::ETAG, tag)]).into_response();
     }
-    let body = Body::from_stream(ReaderStream::with_capacity(file, CHUNK_BYTES));
-    (fixed, [(header::ETAG, tag), (header::CONTENT_LENGTH, length.to_string())], body).into_response()
-}
-
-async fn open(site: &Site, key: PictureKey) -> std::io::Result<(File, u64)> {
-    let file = File::open(site.folder.path(key)).await?;
-    let length = file.metadata().await?.len();
-    Ok((file, length))
+    (fixed, [(header::ETAG, tag), (header::CONTENT_LENGTH, stored.length.to_string())], stored.body).into_response()
 }

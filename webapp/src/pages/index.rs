@@ -1,6 +1,6 @@
 //! The page, and the forms on it: login, logout, upload.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -19,7 +19,7 @@ use super::{
     upload::upload,
     visitor::{Visitor, no_cookie, session_cookie},
 };
-use crate::{forgery, records::Record, server::Connection, site::Site, user_name::UserName};
+use crate::{forgery, newest::Source, records::Record, remote::StoreError, server::Connection, site::Site, user_name::UserName};
 
 /// A login or logout form has a name and a token.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -45,6 +45,15 @@ impl Refusal {
             "This form did not come from this page, or the page is old. Please reload the page and try again.",
         )
     }
+
+    /// The sessions cannot be asked, so nobody can sign in, sign out or upload.
+    pub(super) fn no_sessions() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Logging in and uploading are not possible at the moment, because the logins cannot be looked up. Photos can \
+             still be seen. Please try again in a moment.",
+        )
+    }
 }
 
 #[derive(Template)]
@@ -61,6 +70,8 @@ struct Page {
     /// None: the database could not be asked.
     pictures: Option<Vec<Card>>,
     newest: u32,
+    is_from_database: bool,
+    source: &'static str,
     max_name_chars: usize,
     max_upload_mib: u64,
     max_upload_bytes: u64,
@@ -91,28 +102,40 @@ struct SmallForm {
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, Extension(ends): Extension<Connection>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&site, &headers);
-    let notice = visitor.as_ref().and_then(|visitor| site.sessions().get_mut(visitor.session, Instant::now())?.notice.take());
-    page(&site, ends, visitor.as_ref(), StatusCode::OK, notice, Vec::new()).await
+    match Visitor::of(&site, &headers).await {
+        Ok(None) => page(&site, ends, None, StatusCode::OK, None, Vec::new()).await,
+        Ok(Some(mut visitor)) => {
+            let notice = visitor.take_notice(&site).await;
+            page(&site, ends, Some(&visitor), StatusCode::OK, notice, Vec::new()).await
+        }
+        Err(_) => page(&site, ends, None, StatusCode::OK, None, Refusal::no_sessions().problems).await,
+    }
 }
 
 pub(super) async fn act(State(site): State<Arc<Site>>, Extension(ends): Extension<Connection>, request: Request) -> Response {
-    let visitor = Visitor::of(&site, request.headers());
-    match dispatch(&site, visitor.as_ref(), request).await {
+    let mut visitor = match Visitor::of(&site, request.headers()).await {
+        Ok(visitor) => visitor,
+        Err(_) => {
+            discard(&site, request);
+            let Refusal { status, problems, .. } = Refusal::no_sessions();
+            return page(&site, ends, None, status, None, problems).await;
+        }
+    };
+    match dispatch(&site, visitor.as_mut(), request).await {
         Ok(response) => response,
         Err(refusal) => page(&site, ends, visitor.as_ref(), refusal.status, refusal.notice, refusal.problems).await,
     }
 }
 
 /// One address takes three forms, as the original's: told apart by type and fields.
-async fn dispatch(site: &Arc<Site>, visitor: Option<&Visitor>, request: Request) -> Result<Response, Refusal> {
+async fn dispatch(site: &Arc<Site>, visitor: Option<&mut Visitor>, request: Request) -> Result<Response, Refusal> {
     if forgery::is_cross_site(request.headers()) {
         discard(site, request);
         return Err(Refusal::foreign_form());
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match content_type.split(';').next().unwrap_or_default().trim() {
-        "application/x-www-form-urlencoded" => small_form(site, visitor, request).await,
+        "application/x-www-form-urlencoded" => small_form(site, visitor.as_deref(), request).await,
         "multipart/form-data" => upload(site, visitor, request).await,
         _ => {
             discard(site, request);
@@ -136,21 +159,23 @@ async fn small_form(site: &Site, visitor: Option<&Visitor>, request: Request) ->
         if !visitor.owns(form.csrf.as_deref()) {
             return Err(Refusal::foreign_form());
         }
-        site.sessions().remove(visitor.session);
+        site.sessions.remove(&visitor.session).await.map_err(no_sessions)?;
         return Ok((jar.add(no_cookie(site)), after_form()).into_response());
     }
     let Some(typed) = form.username else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "The form was empty. Please type a name and press login."));
     };
     let user = UserName::parse(&typed).map_err(|bad| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, bad.to_string()))?;
-    let session = {
-        let mut sessions = site.sessions();
-        if let Some(visitor) = visitor {
-            sessions.remove(visitor.session); // a new login, a new id
-        }
-        sessions.create(user, Instant::now())
-    };
-    Ok((jar.add(session_cookie(site, session)), after_form()).into_response())
+    if let Some(visitor) = visitor {
+        site.sessions.remove(&visitor.session).await.map_err(no_sessions)?; // a new login, a new id
+    }
+    let (_, cookie) = site.sessions.create(user).await.map_err(no_sessions)?;
+    Ok((jar.add(session_cookie(site, cookie)), after_form()).into_response())
+}
+
+fn no_sessions(error: StoreError) -> Refusal {
+    error!(error = error.chain(), "the session store does not answer; nobody can log in");
+    Refusal::no_sessions()
 }
 
 async fn read_small_form(request: Request) -> Result<SmallForm, Refusal> {
@@ -169,13 +194,19 @@ async fn page(
     notice: Option<String>,
     mut problems: Vec<String>,
 ) -> Response {
-    let newest = site.settings.page.pictures;
-    let (status, pictures) = match site.records.newest(newest).await {
-        Ok(records) => (status, Some(records.into_iter().map(Card::from).collect())),
+    let (status, source, pictures) = match site.newest().await {
+        Ok(newest) => {
+            if newest.source == Source::Stale {
+                problems.push(
+                    "The database does not answer. These photos are from a moment ago, and uploading has to wait.".to_owned(),
+                );
+            }
+            (status, Some(newest.source), Some(cards(site, &newest.records).await))
+        }
         Err(error) => {
-            error!(%error, "cannot read the pictures from the database; check its file and disk");
+            error!(error = error.chain(), "cannot read the pictures from the database");
             problems.push("The database does not answer, so no pictures are shown. Please try again in a moment.".to_owned());
-            (if status.is_success() { StatusCode::SERVICE_UNAVAILABLE } else { status }, None)
+            (if status.is_success() { StatusCode::SERVICE_UNAVAILABLE } else { status }, None, None)
         }
     };
     let page = Page {
@@ -184,18 +215,20 @@ async fn page(
         script_url: files::SCRIPT.url(),
         icon_url: files::ICON.url(),
         node: ends.local.ip().to_canonical(),
-        visitor: visitor.map(|visitor| SignedIn { name: visitor.user.as_str().to_owned(), form_token: visitor.form_token() }),
+        visitor: visitor.map(|visitor| SignedIn { name: visitor.user().as_str().to_owned(), form_token: visitor.form_token() }),
         notice,
         problems,
         pictures,
-        newest,
+        newest: site.settings.page.pictures,
+        is_from_database: source == Some(Source::Database),
+        source: source.map_or("none", Source::as_str),
         max_name_chars: UserName::MAX_CHARS,
         max_upload_mib: site.settings.upload.max_mib,
         max_upload_bytes: site.settings.upload.max_bytes(),
         version: env!("CARGO_PKG_VERSION"),
     };
     match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
+        Ok(html) => (status, visitor.map(Visitor::cookies), Html(html)).into_response(),
         Err(error) => {
             error!(%error, "cannot render the page");
             (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be shown\n").into_response()
@@ -203,17 +236,25 @@ async fn page(
     }
 }
 
-impl From<Record> for Card {
-    fn from(record: Record) -> Self {
+async fn cards(site: &Site, records: &[Record]) -> Vec<Card> {
+    let mut cards = Vec::with_capacity(records.len());
+    for record in records {
+        cards.push(Card::new(site, record).await);
+    }
+    cards
+}
+
+impl Card {
+    async fn new(site: &Site, record: &Record) -> Self {
         let title = record.filename.rsplit_once('.').map_or(record.filename.as_str(), |(stem, _extension)| stem);
         let described = if title.is_empty() { String::new() } else { format!(": {title}") };
         Self {
-            full_url: files::picture_url(record.key),
-            thumbnail_url: files::picture_url(record.key.thumbnail()),
+            full_url: site.storage.url(record.storage, record.key).await,
+            thumbnail_url: site.storage.url(record.storage, record.key.thumbnail()).await,
             description: format!("Photo by {}{described}", record.username),
             datetime: record.uploaded.to_string(),
             time: record.uploaded.strftime("%-d %b %Y, %H:%M UTC").to_string(),
-            owner: record.username,
+            owner: record.username.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Receiving photos: refuse early what can be refused early, write the rest to files, publish one after the other.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use axum::{
@@ -47,7 +47,7 @@ struct Received {
 }
 
 /// Adds the photos of a multipart form.
-pub(super) async fn upload(site: &Arc<Site>, visitor: Option<&Visitor>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn upload(site: &Arc<Site>, visitor: Option<&mut Visitor>, request: Request) -> Result<Response, Refusal> {
     let Some(visitor) = visitor else {
         discard(site, request);
         return Err(Refusal::new(
@@ -119,7 +119,7 @@ async fn read_token(site: &Site, mut field: Field<'_>) -> Result<String, Refusal
 /// Writes a file as it comes in. `room`: how many bytes the upload may still have.
 async fn receive_file(site: &Arc<Site>, mut field: Field<'_>, room: &mut u64) -> Result<Received, Refusal> {
     let filename = clean_filename(field.file_name().unwrap_or_default());
-    let made = site.on_blocking_thread(|site| site.folder.new_file()).await.map_err(broken)?;
+    let made = site.on_blocking_thread(|site| site.storage.new_file()).await.map_err(broken)?;
     let (file, path) =
         made.context("cannot make a file for an upload; check the data folder's free space").map_err(broken)?.into_parts();
     let mut file = File::from_std(file);
@@ -132,10 +132,10 @@ async fn receive_file(site: &Arc<Site>, mut field: Field<'_>, room: &mut u64) ->
 }
 
 /// Publishes what it can; one bad file does not stop the others.
-async fn publish_all(site: &Arc<Site>, visitor: &Visitor, received: Vec<Received>) -> Result<Response, Refusal> {
+async fn publish_all(site: &Arc<Site>, visitor: &mut Visitor, received: Vec<Received>) -> Result<Response, Refusal> {
     let (mut added, mut status, mut problems) = (0, None, Vec::new());
     for Received { file, filename } in received {
-        match publish(site, Source::File(file), visitor.user.clone(), filename.clone()).await {
+        match publish(site, Source::File(file), visitor.user().clone(), filename.clone()).await {
             Ok(()) => added += 1,
             Err(PublishError::Refused(reason)) => {
                 status.get_or_insert(status_of(&reason));
@@ -152,10 +152,8 @@ async fn publish_all(site: &Arc<Site>, visitor: &Visitor, received: Vec<Received
     if let Some(status) = status {
         return Err(Refusal { status, problems, notice });
     }
-    if let Some(session) = site.sessions().get_mut(visitor.session, Instant::now()) {
-        session.notice = notice;
-    }
-    Ok(after_form().into_response())
+    visitor.leave_notice(site, notice).await;
+    Ok((visitor.cookies(), after_form()).into_response())
 }
 
 fn status_of(reason: &PictureError) -> StatusCode {

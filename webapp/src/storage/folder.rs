@@ -2,14 +2,13 @@
 //!
 //! ```text
 //! incoming/   files being received or made; removed on drop, and an hour after a crash
-//! uploads/    <32 hex digits>.jpg and <32 hex digits>-small.jpg; complete, never changed
+//! uploads/    <32 hex digits>.jpg and its renditions; complete, never changed
 //! ```
 //!
 //! A file gets into `uploads` by renaming, after it is on the disk. So a reader sees all of it or nothing, also when
 //! the folder is shared between nodes.
 
 use std::{
-    fmt::{self, Display, Formatter},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -18,54 +17,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::random::RandomId;
-
-/// How this storage is called in the table of pictures.
-pub(crate) const KIND: &str = "folder";
+use super::key::{PictureKey, Rendition};
 
 /// An abandoned file is older than any upload in progress, here or on another node that shares the folder.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
-
-/// The name of a stored file. Its text has no `/` and no second dot, so it cannot leave the folder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PictureKey {
-    id: RandomId,
-    size: Size,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Size {
-    Full,
-    Thumbnail,
-}
-
-impl PictureKey {
-    /// A name for a new picture.
-    pub(crate) fn new() -> Self {
-        Self { id: RandomId::new(), size: Size::Full }
-    }
-
-    /// Reads what `Display` writes, and nothing else.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let stem = text.strip_suffix(".jpg")?;
-        let (id, size) = stem.strip_suffix("-small").map_or((stem, Size::Full), |id| (id, Size::Thumbnail));
-        Some(Self { id: RandomId::parse(id)?, size })
-    }
-
-    /// The name of the same picture's thumbnail.
-    pub(crate) fn thumbnail(self) -> Self {
-        Self { size: Size::Thumbnail, ..self }
-    }
-}
-
-impl Display for PictureKey {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self.size {
-            Size::Full => write!(formatter, "{}.jpg", self.id),
-            Size::Thumbnail => write!(formatter, "{}-small.jpg", self.id),
-        }
-    }
-}
 
 /// Pictures in a folder of this machine, or of a share mounted there.
 pub(crate) struct Folder {
@@ -75,8 +30,8 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Makes the folders if needed, and removes what a crash left behind.
-    pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        let folder = Self { incoming: data_dir.join("incoming"), uploads: data_dir.join("uploads") };
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let folder = Self { incoming: root.join("incoming"), uploads: root.join("uploads") };
         fs::create_dir_all(&folder.incoming)?;
         fs::create_dir_all(&folder.uploads)?;
         folder.remove_abandoned(SystemTime::now())?;
@@ -88,23 +43,36 @@ impl Folder {
         NamedTempFile::new_in(&self.incoming)
     }
 
-    /// Puts a picture and its thumbnail in their place. On return they are on the disk; on an error neither is there.
-    pub(crate) fn keep(&self, key: PictureKey, picture: NamedTempFile, thumbnail: NamedTempFile) -> io::Result<()> {
-        self.keep_file(key.thumbnail(), thumbnail)
-            .and_then(|()| self.keep_file(key, picture))
+    /// Puts a picture's files in their place. On return they are on the disk; on an error none of them is there.
+    pub(crate) fn keep(&self, files: Vec<(PictureKey, NamedTempFile)>) -> io::Result<()> {
+        let keys: Vec<PictureKey> = files.iter().map(|(key, _)| *key).collect();
+        files
+            .into_iter()
+            .try_for_each(|(key, file)| self.keep_file(key, file))
             .and_then(|()| File::open(&self.uploads)?.sync_all())
-            .inspect_err(|_| self.remove(key))
+            .inspect_err(|_| keys.iter().for_each(|key| self.remove_file(*key)))
     }
 
-    /// Removes a picture that nobody was told about. A failure leaves a file nobody refers to.
+    /// Removes all files of a picture. A failure leaves a file nobody refers to.
     pub(crate) fn remove(&self, key: PictureKey) {
-        let _ = fs::remove_file(self.path(key));
-        let _ = fs::remove_file(self.path(key.thumbnail()));
+        Rendition::ALL.into_iter().for_each(|rendition| self.remove_file(key.with(rendition)));
     }
 
     /// Where the file is.
     pub(crate) fn path(&self, key: PictureKey) -> PathBuf {
         self.uploads.join(key.to_string())
+    }
+
+    /// Whether files can be written, renamed and removed here.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        let file = self.new_file()?;
+        let there = self.uploads.join(format!(".probe-{}", crate::random::RandomId::new()));
+        file.persist_noclobber(&there).map_err(|error| error.error)?.sync_all()?;
+        fs::remove_file(there)
+    }
+
+    fn remove_file(&self, key: PictureKey) {
+        let _ = fs::remove_file(self.path(key));
     }
 
     fn keep_file(&self, key: PictureKey, file: NamedTempFile) -> io::Result<()> {
@@ -130,14 +98,8 @@ impl Folder {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_key_reads_back_and_cannot_leave_the_folder() {
-        let key = PictureKey::new();
-        assert!(PictureKey::parse(&key.to_string()) == Some(key));
-        assert!(PictureKey::parse(&key.thumbnail().to_string()) == Some(key.thumbnail()));
-        for text in ["", ".jpg", "-small.jpg", "../../etc/passwd.jpg", "00000000000000000000000000000000.png"] {
-            assert!(PictureKey::parse(text).is_none(), "{text}");
-        }
+    fn count(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
     }
 
     #[test]
@@ -145,9 +107,31 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let folder = Folder::open(data.path()).unwrap();
         let key = PictureKey::new();
-        folder.keep(key, folder.new_file().unwrap(), folder.new_file().unwrap()).unwrap();
+        folder.keep(vec![(key, folder.new_file().unwrap()), (key.thumbnail(), folder.new_file().unwrap())]).unwrap();
         assert!(folder.path(key).exists() && folder.path(key.thumbnail()).exists());
-        assert_eq!(fs::read_dir(data.path().join("incoming")).unwrap().count(), 0);
+        assert_eq!(count(&folder.incoming), 0);
+        folder.remove(key);
+        assert_eq!(count(&folder.uploads), 0);
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_kept_whole_leaves_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        let key = PictureKey::new();
+        let twice = vec![(key, folder.new_file().unwrap()), (key, folder.new_file().unwrap())];
+        assert!(folder.keep(twice).is_err());
+        assert_eq!((count(&folder.incoming), count(&folder.uploads)), (0, 0));
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing_behind() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        folder.probe().unwrap();
+        assert_eq!((count(&folder.incoming), count(&folder.uploads)), (0, 0));
+        fs::remove_dir(&folder.uploads).unwrap();
+        assert!(folder.probe().is_err());
     }
 
     #[test]
