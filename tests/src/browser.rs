@@ -14,6 +14,17 @@ use crate::process::Process;
 /// A cold start reads 300 MB of program from disk.
 const START: Duration = Duration::from_secs(60);
 
+/// How a page is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    /// A phone, 390 points wide; else a window, 1280 wide.
+    pub is_phone: bool,
+    /// The system prefers dark pages.
+    pub is_dark: bool,
+    /// Without scripts.
+    pub has_no_script: bool,
+}
+
 /// A browser with an empty profile. Dropped, it is killed with its driver.
 #[derive(Debug)]
 pub struct Browser {
@@ -28,6 +39,14 @@ impl Browser {
     /// # Errors
     /// When either is missing or does not start.
     pub async fn start() -> Result<Self> {
+        Self::start_as(Look::default()).await
+    }
+
+    /// As [`Browser::start`], for a certain look.
+    ///
+    /// # Errors
+    /// When either is missing or does not start.
+    pub async fn start_as(look: Look) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new("chromedriver");
         command.args(["--port=0", "--allowed-ips=127.0.0.1"]);
@@ -36,7 +55,7 @@ impl Browser {
         let line = driver.line_with("started successfully on port", START).await?;
         let port = line.rsplit(' ').next().unwrap_or_default().trim_end_matches('.');
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(folder.path()))
+            .capabilities(capabilities(folder.path(), look))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("chromium did not start")?;
@@ -59,11 +78,23 @@ impl Browser {
 }
 
 /// No sandbox: tests may run as root in a container. The rest keeps the browser from talking to anything but the page.
-fn capabilities(profile: &std::path::Path) -> Map<String, Value> {
+fn capabilities(profile: &std::path::Path, look: Look) -> Map<String, Value> {
     let profile = format!("--user-data-dir={}", profile.join("profile").display());
     let quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"];
     let plain = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
     let mut arguments: Vec<&str> = [quiet.as_slice(), &plain].concat();
-    arguments.push(&profile);
-    Map::from_iter([("goog:chromeOptions".to_owned(), json!({ "args": arguments }))])
+    arguments.extend([profile.as_str(), "--window-size=1280,1000", "--hide-scrollbars"]);
+    arguments.push(if look.is_dark {
+        "--blink-settings=preferredColorScheme=0"
+    } else {
+        "--blink-settings=preferredColorScheme=1"
+    });
+    let mut options = json!({ "args": arguments });
+    if look.is_phone {
+        options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } });
+    }
+    if look.has_no_script {
+        options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+    }
+    Map::from_iter([("goog:chromeOptions".to_owned(), options)])
 }

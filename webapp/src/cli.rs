@@ -1,4 +1,4 @@
-//! The command line: `webapp run` and `webapp check`.
+//! The command line: what `webapp` can be told to do.
 
 use std::{
     ffi::OsString,
@@ -6,19 +6,27 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    sync::atomic::Ordering,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use config::exit::Failure;
-use tracing::{info, warn};
+use sd_notify::NotifyState;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
 
 use crate::{
     access_log::AccessLog,
+    admin,
+    doctor::{self, DoctorOptions},
+    generate::{self, CompletionsOptions, ManOptions},
+    init::{self, InitOptions},
     pages, server,
-    settings::{Overrides, Settings},
+    settings::{Overrides, Settings, SignInMode},
     site::Site,
+    tend,
 };
 
 /// Pictures that are still being decoded after the grace period are not worth waiting for.
@@ -26,7 +34,8 @@ const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 const EXAMPLE: &str = "Example:
   webapp run --listen 127.0.0.1:8080 --data-dir photos
-  webapp check --config webapp.toml";
+  webapp init --out webapp.toml
+  webapp doctor --config webapp.toml";
 
 #[derive(Debug, Parser)]
 #[command(name = "webapp", version, about = "The photo-sharing site that writes the access log", after_help = EXAMPLE)]
@@ -39,12 +48,25 @@ struct Arguments {
 pub(crate) enum Command {
     /// Serve the site until SIGTERM or SIGINT; SIGHUP reopens the access log
     Run(RunArguments),
+    /// Write a first settings file
+    Init(InitOptions),
+    /// Look for what is wrong: folders, ports, stores, and whether the agent may read the access log
+    Doctor(DoctorOptions),
     /// Check a settings file without starting anything
     Check {
         /// Settings file to check
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write the manual pages
+    Man(ManOptions),
+    /// Write completions for a shell
+    Completions(CompletionsOptions),
+}
+
+/// The command line as data, for manual pages and completions.
+pub(crate) fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 #[derive(Debug, Args)]
@@ -74,17 +96,24 @@ pub(crate) fn execute(command: Command) -> Result<(), Failure> {
             load(Some(config.clone()), Overrides::default())?;
             Ok(say(&format!("{}: settings are valid", config.display()))?)
         }
+        Command::Init(options) => Ok(say(&init::init(&options)?)?),
+        Command::Doctor(options) => doctor::doctor(&options),
+        Command::Man(options) => Ok(generate::man(&options, definition())?),
+        Command::Completions(options) => {
+            generate::completions(&options, definition());
+            Ok(())
+        }
         Command::Run(arguments) => Ok(run(load(arguments.config, arguments.overrides)?)?),
     }
 }
 
-fn load(file: Option<PathBuf>, overrides: Overrides) -> Result<Settings, Failure> {
+pub(crate) fn load(file: Option<PathBuf>, overrides: Overrides) -> Result<Settings, Failure> {
     Settings::load(file.as_deref(), overrides).map_err(|problems| Failure::usage(problems.to_string()))
 }
 
 fn run(settings: Settings) -> Result<()> {
     let file = &settings.access_log_file;
-    let (log, log_thread) = AccessLog::start(file, settings.access_log.queue_lines).with_context(|| {
+    let (log, log_thread) = AccessLog::start(file, settings.access_log.queue_lines, settings.log_style()).with_context(|| {
         format!("cannot open access log {}; check the folder's permissions, or choose another with --access-log", file.display())
     })?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -101,21 +130,57 @@ async fn serve(settings: Settings, log: AccessLog) -> Result<()> {
     let address = listener.local_addr().context("cannot read the listener's address")?;
     report_bounds(&settings, address);
     let site = Site::open(settings).await?;
+    let admin = match site.settings.admin.listen {
+        Some(address) => Some(config::listen::on_loopback(address, "--admin-listen").await?),
+        None => None,
+    };
+    if let Some(address) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
+        say(&format!("admin on http://{address}/metrics"))?;
+    }
     say(&format!("listening on http://{address}{}", pages::PAGE))?;
+    tell_systemd(NotifyState::Ready);
 
     let router = pages::router(site.clone(), log.clone());
+    let close = CancellationToken::new(); // after the time in which balancers learn that we stop
     let reopening = async {
         while hangups.recv().await.is_some() {
             log.reopen();
         }
     };
+    let tending = async {
+        tokio::join!(drain(&site, stop, &close), reopening, tend::tend(&site));
+    };
+    let administering = async {
+        match admin {
+            Some(listener) => admin::serve(listener, site.clone(), log.clone(), close.clone()).await,
+            None => std::future::pending().await,
+        }
+        std::future::pending().await
+    };
     tokio::select! {
-        () = server::serve(listener, router, log.clone(), &site.settings.server, stop) => {}
-        () = reopening => {}
+        () = server::serve(listener, router, log.clone(), &site.settings.server, close.clone()) => {}
+        () = tending => {}
+        () = administering => {}
     }
     site.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the stop signal, says no to balancers for as long as they need to look away, then closes the door.
+async fn drain(site: &Site, stop: CancellationToken, close: &CancellationToken) {
+    stop.cancelled().await;
+    site.is_stopping.store(true, Ordering::Relaxed);
+    tell_systemd(NotifyState::Stopping);
+    tokio::time::sleep(site.settings.server.drain).await;
+    close.cancel();
+}
+
+/// Nothing is sent outside of systemd.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        debug!(%error, "cannot tell systemd");
+    }
 }
 
 fn report_bounds(settings: &Settings, address: SocketAddr) {
@@ -129,13 +194,13 @@ fn report_bounds(settings: &Settings, address: SocketAddr) {
         access_log = %settings.access_log_file.display(),
         "starting, within these bounds"
     );
-    if !address.ip().is_loopback() {
-        warn!(%address, "the demo login has no password: whoever reaches this address can use any name");
+    if !address.ip().is_loopback() && settings.accounts.mode == SignInMode::Demo {
+        warn!(%address, "the demo login has no password: whoever reaches this address can use any name; [accounts] mode = \"accounts\" asks for one");
     }
 }
 
 /// One line for programs that read our stdout.
-fn say(line: &str) -> Result<()> {
+pub(crate) fn say(line: &str) -> Result<()> {
     let mut out = stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to stdout")
 }

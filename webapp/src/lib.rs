@@ -13,24 +13,38 @@
 //! |---|---|---|
 //! | `cli`, `settings` | flags, environment and file become checked values | reads one file |
 //! | `server` | connections: their number, time-outs, draining | yes |
-//! | `access_log` | one line for every request; `line` formats, `queue` bounds, `writer` writes | `writer` |
+//! | `access_log` | one line for every request; `line` and `apache` format, `queue` bounds, `writer` writes | `writer` |
 //! | `pages` | what every address answers: the page, its forms, pictures, assets | yes |
 //! | `site` | what the pages share | opens everything |
-//! | `user_name`, `forgery`, `random` | rules, without clock or IO | no |
+//! | `user_name`, `password`, `forgery`, `client`, `random` | rules, without clock or IO | no |
+//! | `limits`, `metrics`, `delay` | how often, how many and how slow: allowances, counters, the latency knob | no |
 //! | `picture`, `demo` | pixels in and out | no |
 //! | `records`, `newest`, `sessions`, `storage` | the stores: rows, the front page's cache, logins, picture files | yes |
 //! | `remote` | a time limit and a breaker for every call to a store | yes |
 //! | `publish` | the order in which a picture gets into the stores | yes |
+//! | `tend` | removes for good what was deleted some time ago | yes |
+//! | `admin`, `dependencies` | the second listener: metrics and the knob; whether the stores answer | yes |
+//! | `init`, `doctor`, `generate` | commands: first settings, looking for faults, manual pages | yes |
 //!
 //! What is deliberately absent: a page script that something depends on, a session for anyone who is not logged in,
 //! and any way from a request to a file that is not an asset or a stored picture.
 
 mod access_log;
+mod admin;
 mod cli;
+mod client;
+mod delay;
 mod demo;
+mod dependencies;
+mod doctor;
 mod forgery;
+mod generate;
+mod init;
+mod limits;
+mod metrics;
 mod newest;
 mod pages;
+mod password;
 mod picture;
 mod publish;
 mod random;
@@ -41,6 +55,7 @@ mod sessions;
 mod settings;
 mod site;
 mod storage;
+mod tend;
 #[cfg(test)]
 mod tests;
 mod user_name;

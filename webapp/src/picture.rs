@@ -1,21 +1,34 @@
-//! A picture from outside becomes a JPEG of ours, and a thumbnail.
+//! A picture from outside becomes JPEGs of ours: itself, a large and a small version.
 //!
 //! Pure logic over readers and writers. The picture is decoded and encoded again, so what is served is pixels and
 //! nothing else: no camera data, no position, no script in disguise. The content decides the format, not the name.
 
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
 use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
     codecs::jpeg::JpegEncoder, error::LimitErrorKind,
 };
 
-/// Largest thumbnail. Wide pictures end at the width; only very tall ones reach the height.
-const THUMBNAIL_WIDTH: u32 = 400;
-const THUMBNAIL_HEIGHT: u32 = 1600;
+/// A version for the grid. Wide pictures end at the width; only very tall ones reach the height.
+pub(crate) const SMALL: Version = Version { width: 400, height: 1600, quality: 80 };
+
+/// A version for a page that shows one picture.
+pub(crate) const LARGE: Version = Version { width: 1600, height: 1600, quality: 84 };
 
 const PICTURE_QUALITY: u8 = 88;
-const THUMBNAIL_QUALITY: u8 = 80;
+
+/// The largest that a version of a picture may be, in pixels, and its JPEG quality.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version {
+    width: u32,
+    height: u32,
+    quality: u8,
+}
 
 /// Longest side; JPEG itself ends at 65,535.
 const MAX_SIDE: u32 = 30_000;
@@ -89,15 +102,33 @@ impl Picture {
         self.encode(&self.pixels, PICTURE_QUALITY, out)
     }
 
-    /// Writes a small version for the page, as JPEG.
-    pub(crate) fn write_thumbnail(&self, out: impl Write) -> Result<(), PictureError> {
-        let (width, height) = self.pixels.dimensions();
-        let scale = (f64::from(THUMBNAIL_WIDTH) / f64::from(width)).min(f64::from(THUMBNAIL_HEIGHT) / f64::from(height));
-        if scale >= 1.0 {
-            return self.encode(&self.pixels, THUMBNAIL_QUALITY, out);
+    /// Width and height of the picture in its full size.
+    pub(crate) fn dimensions(&self) -> (u32, u32) {
+        self.pixels.dimensions()
+    }
+
+    /// Whether a version would be smaller than the picture itself.
+    pub(crate) fn exceeds(&self, version: Version) -> bool {
+        version.dimensions_of(self.dimensions()) != self.dimensions()
+    }
+
+    /// Writes a version, as JPEG. Never larger than the picture.
+    pub(crate) fn write_version(&self, version: Version, out: impl Write) -> Result<(), PictureError> {
+        if !self.exceeds(version) {
+            return self.encode(&self.pixels, version.quality, out);
         }
-        let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        self.encode(&image::imageops::thumbnail(&self.pixels, scaled(width), scaled(height)), THUMBNAIL_QUALITY, out)
+        self.encode(&self.resized(version.dimensions_of(self.dimensions()))?, version.quality, out)
+    }
+
+    fn resized(&self, (width, height): (u32, u32)) -> Result<RgbImage, PictureError> {
+        let failed = |error: &dyn std::fmt::Display| PictureError::Failed(std::io::Error::other(error.to_string()).into());
+        let (own_width, own_height) = self.dimensions();
+        let source =
+            ImageRef::new(own_width, own_height, self.pixels.as_raw(), PixelType::U8x3).map_err(|error| failed(&error))?;
+        let mut target = Image::new(width, height, PixelType::U8x3);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+        Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
+        RgbImage::from_raw(width, height, target.into_vec()).ok_or_else(|| failed(&"a resized picture has the wrong size"))
     }
 
     fn encode(&self, pixels: &RgbImage, quality: u8, out: impl Write) -> Result<(), PictureError> {
@@ -106,6 +137,15 @@ impl Picture {
             let _ = encoder.set_icc_profile(profile.clone()); // the JPEG encoder takes every profile
         }
         encoder.write_image(pixels, pixels.width(), pixels.height(), ExtendedColorType::Rgb8).map_err(PictureError::Failed)
+    }
+}
+
+impl Version {
+    /// As large as allowed, in the picture's proportions.
+    pub(crate) fn dimensions_of(self, (width, height): (u32, u32)) -> (u32, u32) {
+        let scale = (f64::from(self.width) / f64::from(width)).min(f64::from(self.height) / f64::from(height)).min(1.0);
+        let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        (scaled(width), scaled(height))
     }
 }
 
@@ -193,14 +233,32 @@ mod tests {
     }
 
     #[test]
-    fn a_thumbnail_is_400_wide_and_never_larger_than_the_picture() {
+    fn a_small_version_is_400_wide_and_never_larger_than_the_picture() {
         for (width, height, expected) in
             [(800, 600, (400, 300)), (30, 20, (30, 20)), (100, 3200, (50, 1600)), (9000, 1, (400, 1))]
         {
             let mut out = Vec::new();
-            Picture::from(RgbImage::new(width, height)).write_thumbnail(&mut out).unwrap();
+            Picture::from(RgbImage::new(width, height)).write_version(SMALL, &mut out).unwrap();
             assert_eq!(image::load_from_memory(&out).unwrap().to_rgb8().dimensions(), expected);
         }
+    }
+
+    #[test]
+    fn a_large_version_is_1600_on_its_longer_side() {
+        for (size, expected) in [((3200, 1600), (1600, 800)), ((1000, 2000), (800, 1600)), ((1600, 100), (1600, 100))] {
+            let picture = Picture::from(RgbImage::new(size.0, size.1));
+            assert_eq!(LARGE.dimensions_of(picture.dimensions()), expected);
+            assert_eq!(picture.exceeds(LARGE), size != expected);
+        }
+    }
+
+    #[test]
+    fn a_version_keeps_its_colours() {
+        let mut out = Vec::new();
+        Picture::from(RgbImage::from_pixel(1000, 500, Rgb([200, 90, 30]))).write_version(SMALL, &mut out).unwrap();
+        let small = image::load_from_memory(&out).unwrap().to_rgb8();
+        let [red, green, blue] = small.get_pixel(200, 100).0;
+        assert!(red.abs_diff(200) < 4 && green.abs_diff(90) < 4 && blue.abs_diff(30) < 4, "{red} {green} {blue}");
     }
 
     #[test]

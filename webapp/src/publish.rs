@@ -1,22 +1,24 @@
-//! A picture's way onto the site: decode, encode, store, and only then a row.
+//! A picture's way onto the site: is it allowed, decode, encode, store, and only then a row.
 //!
-//! Invariant: a row refers to files that are on the disk. A crash can leave files without a row, never the reverse.
+//! Invariant: a row refers to files that are safe. A crash can leave files without a row, never the reverse.
 
 use std::{
+    error::Error,
     fs::File,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufReader, BufWriter, ErrorKind, Write},
     sync::Arc,
 };
 
 use anyhow::{Context, anyhow};
+use image::ImageError;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
-    picture::{Picture, PictureError},
+    picture::{LARGE, Picture, PictureError, SMALL},
     records::NewPicture,
     remote::StoreError,
     site::Site,
-    storage::{PictureKey, Storage},
+    storage::{PictureKey, Rendition, Storage},
     user_name::UserName,
 };
 
@@ -26,6 +28,15 @@ pub(crate) enum PublishError {
     /// Something about the file; the text is for the person who uploaded it.
     #[error(transparent)]
     Refused(PictureError),
+    /// The same file is among the owner's photos.
+    #[error("this is among your photos already, so it was not added again.")]
+    Duplicate,
+    /// The owner has as much as allowed.
+    #[error("{0} Please delete some first; what was deleted counts until it can no longer be brought back.")]
+    OverQuota(String),
+    /// The disk is full.
+    #[error("there is no room left on the server's disk, so it was not stored. Please tell whoever runs this site.")]
+    NoRoom,
     /// Something about us.
     #[error("cannot publish a picture")]
     Failed(#[source] anyhow::Error),
@@ -39,15 +50,48 @@ pub(crate) enum Source {
     Drawn(Picture),
 }
 
+/// A picture and what is to be known about it.
+pub(crate) struct Upload {
+    pub(crate) source: Source,
+    pub(crate) owner: UserName,
+    pub(crate) filename: String,
+    /// What is to be seen, in words; may be empty.
+    pub(crate) alt_text: String,
+    /// SHA-256 of the file in hex; empty for a drawn picture.
+    pub(crate) content_hash: String,
+}
+
+/// The files of a picture, and what its row says about them.
+struct Encoded {
+    files: Vec<(PictureKey, NamedTempFile)>,
+    key: PictureKey,
+    size: (u32, u32),
+    bytes: u64,
+}
+
 /// Publishes a picture. Once the files are made it finishes by itself, also when the caller goes away.
-pub(crate) async fn publish(site: &Arc<Site>, source: Source, owner: UserName, filename: String) -> Result<(), PublishError> {
-    let [picture, thumbnail] = encode(site, source).await?;
+///
+/// # Errors
+/// Why it is not on the site.
+pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), PublishError> {
+    check_allowed(site, &upload).await?;
+    let Upload { source, owner, filename, alt_text, content_hash } = upload;
+    let encoded = encode(site, source).await?;
     let own_site = site.clone();
     let storing = site.tasks.spawn(async move {
-        let (kind, key) = (own_site.storage.kind(), PictureKey::new());
-        let kept = own_site.storage.keep(vec![(key.thumbnail(), thumbnail), (key, picture)]).await;
-        kept.context("cannot store a picture; check the storage's free space")?;
-        let row = NewPicture { owner: owner.as_str(), filename: &filename, ..NewPicture::new(kind, key) };
+        let Encoded { files, key, size: (width, height), bytes } = encoded;
+        let kind = own_site.storage.kind();
+        own_site.storage.keep(files).await.context("cannot store a picture")?;
+        let row = NewPicture {
+            owner: owner.as_str(),
+            filename: &filename,
+            alt_text: &alt_text,
+            content_hash: &content_hash,
+            size_bytes: bytes,
+            width,
+            height,
+            ..NewPicture::new(kind, key)
+        };
         if let Err(error) = own_site.records.add(&row).await {
             // The row may be there all the same, when only the answer was lost: then its files must be, too. Whatever
             // has no row is swept up later.
@@ -59,11 +103,34 @@ pub(crate) async fn publish(site: &Arc<Site>, source: Source, owner: UserName, f
         own_site.pictures_changed().await;
         Ok(())
     });
-    storing.await.map_err(anyhow::Error::from).flatten().map_err(PublishError::Failed)
+    storing.await.map_err(anyhow::Error::from).flatten().map_err(failed)
 }
 
-/// Makes the two files, on a blocking thread. As many at a time as there are permits, because each takes much memory.
-async fn encode(site: &Arc<Site>, source: Source) -> Result<[NamedTempFile; 2], PublishError> {
+/// Asks before the work. Uploads at the same moment may go over a limit by what they have in flight.
+async fn check_allowed(site: &Site, upload: &Upload) -> Result<(), PublishError> {
+    let Source::File(_) = upload.source else { return Ok(()) };
+    let owner = upload.owner.as_str();
+    let no_database = |error: StoreError| PublishError::Failed(anyhow::Error::from(error).context("cannot ask the database"));
+    if site.records.duplicate(owner, &upload.content_hash).await.map_err(no_database)?.is_some() {
+        return Err(PublishError::Duplicate);
+    }
+    let limits = &site.settings.upload;
+    let usage = site.records.usage(owner).await.map_err(no_database)?;
+    let max_bytes = i64::try_from(limits.max_mib_per_owner.saturating_mul(1024 * 1024)).unwrap_or(i64::MAX);
+    if limits.max_photos_per_owner > 0 && usage.pictures >= i64::from(limits.max_photos_per_owner) {
+        return Err(PublishError::OverQuota(format!("you have {} photos, which is the limit here.", usage.pictures)));
+    }
+    if max_bytes > 0 && usage.bytes >= max_bytes {
+        return Err(PublishError::OverQuota(format!(
+            "your photos take {} MiB, which is the limit here.",
+            limits.max_mib_per_owner
+        )));
+    }
+    Ok(())
+}
+
+/// Makes the files, on a blocking thread. As many at a time as there are permits, because each takes much memory.
+async fn encode(site: &Arc<Site>, source: Source) -> Result<Encoded, PublishError> {
     let permit = site.decoders.clone().acquire_owned().await.map_err(|error| PublishError::Failed(error.into()))?;
     let encoded = site.on_blocking_thread(move |site| {
         let _permit = permit; // given back when the work is done, not when the caller goes away
@@ -71,30 +138,79 @@ async fn encode(site: &Arc<Site>, source: Source) -> Result<[NamedTempFile; 2], 
             Source::Drawn(picture) => picture,
             Source::File(path) => Picture::decode(BufReader::new(open(&path)?), site.settings.upload.max_pixels())?,
         };
-        Ok([write_file(&site.storage, |out| picture.write(out))?, write_file(&site.storage, |out| picture.write_thumbnail(out))?])
+        write_files(&site.storage, &picture)
     });
     encoded.await.map_err(PublishError::Failed)?.map_err(|error| match error {
-        PictureError::Failed(error) => PublishError::Failed(anyhow!(error).context("cannot make a picture's files")),
+        PictureError::Failed(error) => failed(anyhow!(error).context("cannot make a picture's files")),
         refused => PublishError::Refused(refused),
     })
 }
 
+/// The picture, and those smaller versions that differ from it. The small one is always there.
+fn write_files(storage: &Storage, picture: &Picture) -> Result<Encoded, PictureError> {
+    let key = PictureKey::new();
+    let mut files = vec![(key.with(Rendition::Small), write_file(storage, |out| picture.write_version(SMALL, out))?)];
+    if picture.exceeds(LARGE) {
+        files.push((key.with(Rendition::Large), write_file(storage, |out| picture.write_version(LARGE, out))?));
+    }
+    // Last, because it is the one a row names.
+    files.push((key, write_file(storage, |out| picture.write(out))?));
+    let mut bytes = 0;
+    for (_, file) in &files {
+        bytes += file.as_file().metadata().map_err(io_failed)?.len();
+    }
+    Ok(Encoded { files, key, size: picture.dimensions(), bytes })
+}
+
 fn open(path: &TempPath) -> Result<File, PictureError> {
-    File::open(path).map_err(failed)
+    File::open(path).map_err(io_failed)
 }
 
 fn write_file(
     storage: &Storage,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), PictureError>,
 ) -> Result<NamedTempFile, PictureError> {
-    let file = storage.new_file().map_err(failed)?;
+    let file = storage.new_file().map_err(io_failed)?;
     let mut out = BufWriter::new(file.as_file());
     write(&mut out)?;
-    out.flush().map_err(failed)?;
+    out.flush().map_err(io_failed)?;
     drop(out);
     Ok(file)
 }
 
-fn failed(error: io::Error) -> PictureError {
+fn io_failed(error: io::Error) -> PictureError {
     PictureError::Failed(error.into())
+}
+
+fn failed(error: anyhow::Error) -> PublishError {
+    if is_disk_full(error.as_ref()) { PublishError::NoRoom } else { PublishError::Failed(error) }
+}
+
+/// Whether somewhere below an error a disk has no room.
+pub(crate) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = match error.downcast_ref::<ImageError>() {
+            Some(ImageError::IoError(io)) => Some(io), // its own source is already the cause of that
+            _ => error.downcast_ref::<io::Error>(),
+        };
+        if io.is_some_and(|io| matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_found_below_other_errors() {
+        let full = || io::Error::from(ErrorKind::StorageFull);
+        assert!(is_disk_full(anyhow::Error::from(full()).context("cannot store").as_ref()));
+        assert!(matches!(failed(anyhow!(ImageError::IoError(full()))), PublishError::NoRoom));
+        assert!(!is_disk_full(anyhow!("something else").as_ref()));
+    }
 }

@@ -1,6 +1,9 @@
 //! What the pages share: settings, data, sessions, and the work that outlives a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -12,9 +15,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::{
+    delay::Delay,
     demo,
+    limits::Limits,
+    metrics::Metrics,
     newest::{Newest, NewestPictures},
-    publish::{self, Source},
+    publish::{self, Source, Upload},
     records::Records,
     remote::StoreError,
     sessions::Sessions,
@@ -26,6 +32,9 @@ use crate::{
 /// How long we go on reading what a refused client still sends, so that it gets to read our answer.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
+/// Passwords hashed at the same time, 19 MiB each.
+const HASHERS: usize = 2;
+
 pub(crate) struct Site {
     pub(crate) settings: Settings,
     pub(crate) records: Records,
@@ -33,10 +42,18 @@ pub(crate) struct Site {
     newest: NewestPictures,
     pub(crate) storage: Storage,
     pub(crate) sessions: Sessions,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    /// The latency knob.
+    pub(crate) delay: Delay,
+    /// Set when the stop signal came; `/readyz` says no from then on.
+    pub(crate) is_stopping: AtomicBool,
     /// One permit for each upload being received.
     pub(crate) receivers: Semaphore,
     /// One permit for each picture being decoded.
     pub(crate) decoders: Arc<Semaphore>,
+    /// One permit for each password being hashed.
+    pub(crate) hashers: Semaphore,
     /// Work that goes on when its request is gone; `close` waits for it.
     pub(crate) tasks: TaskTracker,
 }
@@ -53,8 +70,13 @@ impl Site {
             newest: NewestPictures::open(),
             storage,
             sessions: Sessions::open(&settings.sessions, data_dir)?,
+            limits: Limits::new(&settings.limits),
+            metrics: Metrics::new(),
+            delay: Delay::new(settings.latency),
+            is_stopping: AtomicBool::new(false),
             receivers: Semaphore::new(settings.upload.receivers),
             decoders: Arc::new(Semaphore::new(settings.upload.decoders)),
+            hashers: Semaphore::new(HASHERS),
             tasks: TaskTracker::new(),
             settings,
         });
@@ -119,7 +141,10 @@ impl Site {
         let owner = UserName::parse(demo::OWNER).context("the demo's owner")?;
         for (number, scene) in (0..).zip(&demo::SCENES) {
             let drawn = self.on_blocking_thread(move |_| scene.draw(number)).await?;
-            publish::publish(self, Source::Drawn(drawn.into()), owner.clone(), scene.title.to_owned()).await?;
+            let (source, filename) = (Source::Drawn(drawn.into()), scene.title.to_owned());
+            let alt_text = format!("A drawn landscape: {}", scene.title.to_lowercase());
+            publish::publish(self, Upload { source, owner: owner.clone(), filename, alt_text, content_hash: String::new() })
+                .await?;
         }
         info!(pictures = demo::SCENES.len(), "drew the demo pictures, because the database was empty");
         Ok(())

@@ -26,7 +26,7 @@ use engine::{Engine, on_engine};
 pub(crate) use self::{
     changes::NewPicture,
     row::{Cursor, Record},
-    settings::DatabaseSettings,
+    settings::{DatabaseSettings, Target},
 };
 use crate::remote::{Guard, StoreError};
 

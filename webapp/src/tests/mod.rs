@@ -1,6 +1,10 @@
 //! The whole site over HTTP: the real router on a free port, a temporary data folder, a client with cookies.
 
+mod accounts;
 mod logging;
+mod nasty;
+mod operations;
+mod photos;
 mod protection;
 mod uploading;
 
@@ -9,6 +13,7 @@ use std::{
     io::Cursor,
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
     thread::park_timeout,
     time::{Duration, Instant},
 };
@@ -22,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access_log::{AccessLog, AccessLogThread},
-    pages, server,
+    admin, pages, server,
     settings::{Overrides, Settings},
     site::Site,
 };
@@ -57,6 +62,7 @@ struct Running {
     address: SocketAddr,
     data: TempDir,
     log: AccessLog,
+    site: Arc<Site>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
     log_thread: AccessLogThread,
@@ -74,19 +80,28 @@ impl Running {
         settings.demo.pictures = false;
         change(&mut settings);
 
-        let (log, log_thread) = AccessLog::start(&settings.access_log_file, settings.access_log.queue_lines).unwrap();
+        let lines = settings.access_log.queue_lines;
+        let (log, log_thread) = AccessLog::start(&settings.access_log_file, lines, settings.log_style()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let site = Site::open(settings).await.unwrap();
         let serving = tokio::spawn({
-            let (log, stop) = (log.clone(), stop.clone());
+            let (log, stop, site) = (log.clone(), stop.clone(), site.clone());
             async move {
                 server::serve(listener, pages::router(site.clone(), log.clone()), log, &site.settings.server, stop).await;
                 site.close().await;
             }
         });
-        Self { address, data, log, stop, serving, log_thread }
+        Self { address, data, log, site, stop, serving, log_thread }
+    }
+
+    /// The admin listener beside the site.
+    async fn admin(&self) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(admin::serve(listener, self.site.clone(), self.log.clone(), self.stop.clone()));
+        format!("http://{address}")
     }
 
     /// Stops as the signal does. All lines of the access log are in its file afterwards.
@@ -140,9 +155,13 @@ impl Visitor {
     }
 
     async fn post_form(&self, fields: &[(&str, &str)]) -> Response {
+        self.post_form_to(&self.page_url, fields).await
+    }
+
+    async fn post_form_to(&self, url: &str, fields: &[(&str, &str)]) -> Response {
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", percent(value))).collect();
         let form = ("Content-Type", "application/x-www-form-urlencoded");
-        self.client.post(&self.page_url).header(form.0, form.1).body(body.join("&")).send().await.unwrap()
+        self.client.post(url).header(form.0, form.1).body(body.join("&")).send().await.unwrap()
     }
 
     async fn form_token(&self) -> String {
@@ -167,9 +186,16 @@ fn first_between(text: &str, before: &str, after: &str) -> Option<String> {
     Some(text.split_once(before)?.1.split_once(after)?.0.to_owned())
 }
 
-/// Paths of pictures on a page, in its order.
+/// Paths of pictures in their full size, in the order of a page.
 fn full_picture_paths(page: &str) -> Vec<String> {
-    page.split("<a href=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+    let small = page.split("<img src=\"/web-demo/uploads/").skip(1).filter_map(|rest| rest.split_once("-small.jpg\""));
+    small.map(|(id, _)| format!("/web-demo/uploads/{id}.jpg")).collect()
+}
+
+/// Paths of the pages of single photos, in the order of a page.
+fn photo_paths(page: &str) -> Vec<String> {
+    let links = page.split("<a href=\"/web-demo/photos/").skip(1).filter_map(|rest| rest.split_once('"'));
+    links.map(|(id, _)| format!("/web-demo/photos/{id}")).collect()
 }
 
 fn log_lines(text: &str) -> Vec<Map<String, Value>> {

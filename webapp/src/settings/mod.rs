@@ -3,6 +3,8 @@
 //! Flags beat environment (both arrive as [`Overrides`]), they beat the file, the file beats the defaults. The only way
 //! to a [`Settings`] is [`Settings::load`], which checks every value and reports all problems together.
 
+mod visitors;
+
 use std::{
     fmt::{Debug, Display},
     fs,
@@ -15,7 +17,17 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Table;
 
-use crate::{records::DatabaseSettings, remote::secret::Secret, sessions::SessionSettings};
+pub(crate) use self::visitors::{AccountSettings, AdminSettings, LatencySettings, LimitSettings, SignInMode};
+use crate::{
+    access_log::{ExtraKey, Format, Style},
+    client::Network,
+    records::DatabaseSettings,
+    remote::secret::Secret,
+    sessions::SessionSettings,
+};
+
+/// For the message about a key that is in none of them.
+const SECTIONS: &str = "server, access_log, page, upload, database, sessions, demo, accounts, limits, admin, latency";
 
 /// Everything the site needs to know; every value is in its allowed range.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     pub(crate) sessions: SessionSettings,
     pub(crate) demo: DemoSettings,
+    pub(crate) accounts: AccountSettings,
+    pub(crate) limits: LimitSettings,
+    pub(crate) admin: AdminSettings,
+    pub(crate) latency: LatencySettings,
 }
 
 /// What flags and environment variables say; they beat the file.
@@ -55,6 +71,9 @@ pub(crate) struct Overrides {
     pub(crate) database_password: Option<Secret>,
     #[arg(long, env = "WEBAPP_SESSION_KEY", hide = true, hide_env_values = true)]
     pub(crate) session_key: Option<Secret>,
+    /// Loopback address for metrics and the latency knob; port 0 takes any free port [default: none]
+    #[arg(long, env = "WEBAPP_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<SocketAddr>,
 }
 
 /// The keys outside any section.
@@ -80,6 +99,15 @@ pub(crate) struct ServerSettings {
     /// How long open requests may take to finish after the stop signal.
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
+    /// After the stop signal, how long `/readyz` says no while requests are still taken, so that a balancer looks away.
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain: Duration,
+    /// The server's name on the page and in the access log; its address if empty.
+    pub(crate) node: String,
+    /// Networks of the proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Names the site is known by, without port; others are refused. Without any, every name is taken.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// The access log.
@@ -90,6 +118,10 @@ pub(crate) struct AccessLogSettings {
     file: Option<PathBuf>,
     /// Lines that may wait for the disk. When they are full, further lines are lost and counted.
     pub(crate) queue_lines: usize,
+    /// How lines are written.
+    pub(crate) format: Format,
+    /// Keys after the ten, in this order; only for the formats `json` and `apache`.
+    pub(crate) extra_keys: Vec<ExtraKey>,
 }
 
 /// The page.
@@ -112,6 +144,13 @@ pub(crate) struct UploadSettings {
     pub(crate) receivers: usize,
     /// Pictures decoded at the same time; further ones wait.
     pub(crate) decoders: usize,
+    /// Photos one person may have. 0: no limit.
+    pub(crate) max_photos_per_owner: u32,
+    /// Bytes one person's photos may have, in MiB. 0: no limit.
+    pub(crate) max_mib_per_owner: u64,
+    /// How long a deleted photo can be brought back.
+    #[serde(with = "humantime_serde")]
+    pub(crate) undo: Duration,
 }
 
 /// Things that make a first look nicer.
@@ -135,13 +174,17 @@ impl Default for ServerSettings {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(10),
+            drain: Duration::ZERO,
+            node: String::new(),
+            trusted_proxies: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }
 
 impl Default for AccessLogSettings {
     fn default() -> Self {
-        Self { file: None, queue_lines: 65_536 }
+        Self { file: None, queue_lines: 65_536, format: Format::Json, extra_keys: Vec::new() }
     }
 }
 
@@ -153,7 +196,15 @@ impl Default for PageSettings {
 
 impl Default for UploadSettings {
     fn default() -> Self {
-        Self { max_mib: 32, max_megapixels: 64, receivers: 32, decoders: 2 }
+        Self {
+            max_mib: 32,
+            max_megapixels: 64,
+            receivers: 32,
+            decoders: 2,
+            max_photos_per_owner: 1000,
+            max_mib_per_owner: 4096,
+            undo: Duration::from_secs(10 * 60),
+        }
     }
 }
 
@@ -207,12 +258,17 @@ impl Settings {
         let mut database: DatabaseSettings = problems.section(&mut table, "database");
         let mut sessions: SessionSettings = problems.section(&mut table, "sessions");
         let demo: DemoSettings = problems.section(&mut table, "demo");
+        let accounts: AccountSettings = problems.section(&mut table, "accounts");
+        let limits: LimitSettings = problems.section(&mut table, "limits");
+        let mut admin: AdminSettings = problems.section(&mut table, "admin");
+        let latency: LatencySettings = problems.section(&mut table, "latency");
         let top: Top = problems.top(table);
 
         database.url = overrides.database_url.or(database.url);
         database.password = overrides.database_password.or(database.password);
         sessions.key = overrides.session_key.or(sessions.key);
         let data_dir = overrides.data_dir.unwrap_or(top.data_dir);
+        admin.listen = overrides.admin_listen.or(admin.listen);
         let settings = Self {
             listen: overrides.listen.unwrap_or(top.listen),
             access_log_file: overrides.access_log.or(access_log.file.clone()).unwrap_or_else(|| data_dir.join("access.log")),
@@ -224,6 +280,10 @@ impl Settings {
             database,
             sessions,
             demo,
+            accounts,
+            limits,
+            admin,
+            latency,
         };
         settings.check(&mut problems);
         if problems.0.is_empty() { Ok(settings) } else { Err(problems) }
@@ -239,6 +299,7 @@ impl Settings {
         problems.range("server.head_timeout", self.server.head_timeout, SECOND..=DAY);
         problems.range("server.body_timeout", self.server.body_timeout, SECOND..=DAY);
         problems.range("server.grace", self.server.grace, Duration::ZERO..=DAY);
+        problems.range("server.drain", self.server.drain, Duration::ZERO..=DAY);
         problems.range("access_log.queue_lines", self.access_log.queue_lines, 1..=1_048_576);
         problems.range("page.pictures", self.page.pictures, 1..=500);
         problems.range("upload.max_mib", self.upload.max_mib, 1..=1024);
@@ -247,6 +308,21 @@ impl Settings {
         problems.range("upload.decoders", self.upload.decoders, 1..=256);
         self.database.check(problems);
         self.sessions.check(problems);
+        problems.range("upload.undo", self.upload.undo, Duration::ZERO..=365 * DAY);
+        self.accounts.check(problems);
+        self.limits.check(problems);
+        self.admin.check(problems);
+        self.latency.check(problems);
+    }
+
+    /// How the access log is written.
+    pub(crate) fn log_style(&self) -> Style {
+        Style {
+            format: self.access_log.format,
+            extra_keys: self.access_log.extra_keys.clone(),
+            node: self.server.node.clone(),
+            trusted_proxies: self.server.trusted_proxies.clone(),
+        }
     }
 }
 
@@ -262,7 +338,7 @@ impl Problems {
 
     fn top(&mut self, rest: Table) -> Top {
         rest.try_into().unwrap_or_else(|error: toml::de::Error| {
-            self.0.push(format!("{}; sections are server, access_log, page, upload, database, sessions, demo", error.message()));
+            self.0.push(format!("{}; sections are {SECTIONS}", error.message()));
             Top::default()
         })
     }
@@ -297,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_says_the_defaults() {
-        let shipped = Settings::parse(include_str!("../../config/webapp.toml"), Overrides::default()).unwrap();
+        let shipped = Settings::parse(include_str!("../../../config/webapp.toml"), Overrides::default()).unwrap();
         assert_eq!(shipped, defaults());
     }
 

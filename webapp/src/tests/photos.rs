@@ -1,0 +1,131 @@
+//! Paging, the page of a photo, and what an owner can do.
+
+use image::{Rgb, RgbImage};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
+
+use super::{Running, Visitor, first_between, jpeg, photo_paths};
+use crate::tend;
+
+/// A photo unlike the others.
+fn photo(number: u8) -> Vec<u8> {
+    jpeg(&RgbImage::from_pixel(8, 8, Rgb([number, 100, 255 - number])))
+}
+
+async fn with_photos(site: &Running, count: u8) -> Visitor {
+    let ann = site.logged_in("Ann").await;
+    for number in 0..count {
+        let name = format!("photo{number}.jpg");
+        assert_eq!(ann.upload(vec![(&name, photo(number * 20))]).await.status(), StatusCode::OK);
+    }
+    ann
+}
+
+fn titles(page: &str) -> Vec<String> {
+    page.split("alt=\"Photo by Ann: ").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn pages_lead_to_older_photos_and_back() {
+    let site = Running::start_with(|settings| settings.page.pictures = 2).await;
+    let ann = with_photos(&site, 5).await;
+    let follow = async |page: &str, rel: &str| {
+        let path = first_between(page, &format!("rel=\"{rel}\" href=\""), "\"").unwrap();
+        ann.get(&site.url(&path)).await.text().await.unwrap()
+    };
+    let first = ann.page().await;
+    assert_eq!(titles(&first), ["photo4", "photo3"]);
+    assert!(!first.contains("rel=\"prev\""));
+    let second = follow(&first, "next").await;
+    assert_eq!(titles(&second), ["photo2", "photo1"]);
+    let last = follow(&second, "next").await;
+    assert_eq!(titles(&last), ["photo0"]);
+    assert!(!last.contains("rel=\"next\""), "{last}");
+    assert_eq!(titles(&follow(&last, "prev").await), ["photo2", "photo1"]);
+    let nonsense = ann.get(&site.url("/web-demo/index.php?before=nonsense")).await;
+    assert_eq!(titles(&nonsense.text().await.unwrap()), ["photo4", "photo3"]);
+}
+
+#[tokio::test]
+async fn a_photo_has_a_page_with_its_neighbours_and_files_of_several_sizes() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 3).await;
+    let large = jpeg(&RgbImage::from_pixel(2000, 1000, Rgb([9, 9, 9])));
+    ann.upload(vec![("large.jpg", large)]).await;
+    let front = ann.page().await;
+    let paths = photo_paths(&front);
+    let page = ann.get(&site.url(&paths[0])).await.text().await.unwrap();
+    let srcset = first_between(&page, "srcset=\"", "\"").unwrap();
+    for (part, width) in srcset.split(", ").zip([400, 1600]) {
+        let (path, declared) = part.split_once(' ').unwrap();
+        let picture = ann.get(&site.url(path)).await.bytes().await.unwrap();
+        assert_eq!(declared, format!("{width}w"));
+        assert_eq!(image::load_from_memory(&picture).unwrap().to_rgb8().width(), width);
+    }
+    assert!(page.contains("2000 × 1000") && page.contains(&format!("id=\"older\" rel=\"next\" href=\"{}\"", paths[1])), "{page}");
+    assert!(!page.contains("id=\"newer\""));
+    let middle = ann.get(&site.url(&paths[1])).await.text().await.unwrap();
+    assert!(middle.contains(&format!("id=\"newer\" rel=\"prev\" href=\"{}\"", paths[0])), "{middle}");
+    assert_eq!(ann.get(&site.url("/web-demo/photos/999999")).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(ann.get(&site.url("/web-demo/photos/x")).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_owner_deletes_a_photo_and_takes_it_back() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 1).await;
+    let path = photo_paths(&ann.page().await)[0].clone();
+    let token = ann.form_token().await;
+    let deleted = ann.post_form_to(&site.url(&format!("{path}/delete")), &[("csrf", &token)]).await;
+    let page = deleted.text().await.unwrap();
+    assert!(page.contains("Photo deleted.") && page.contains("No photos yet."), "{page}");
+    let undo = first_between(&page, "<form class=\"notice undo\" method=\"post\" action=\"", "\"").unwrap();
+    assert_eq!(ann.get(&site.url(&path)).await.status(), StatusCode::NOT_FOUND);
+    let back = ann.post_form_to(&site.url(&undo), &[("csrf", &token)]).await.text().await.unwrap();
+    assert!(back.contains("The photo is back."), "{back}");
+    assert_eq!(photo_paths(&ann.page().await), [path]);
+}
+
+#[tokio::test]
+async fn nobody_else_deletes_it_and_no_foreign_form() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 1).await;
+    let path = photo_paths(&ann.page().await)[0].clone();
+    let url = site.url(&format!("{path}/delete"));
+    let bob = site.logged_in("Bob").await;
+    assert!(!bob.get(&site.url(&path)).await.text().await.unwrap().contains("/delete"));
+    assert_eq!(bob.post_form_to(&url, &[("csrf", &bob.form_token().await)]).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(ann.post_form_to(&url, &[("csrf", "00000000000000000000000000000000")]).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(site.visitor().post_form_to(&url, &[]).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ann.get(&url).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(photo_paths(&ann.page().await), [path]);
+}
+
+#[tokio::test]
+async fn after_the_time_for_undo_the_files_are_gone() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 1).await;
+    let path = photo_paths(&ann.page().await)[0].clone();
+    let token = ann.form_token().await;
+    ann.post_form_to(&site.url(&format!("{path}/delete")), &[("csrf", &token)]).await;
+    let files = || std::fs::read_dir(site.data.path().join("uploads")).unwrap().count();
+    assert_eq!(tend::remove_deleted(&site.site, Timestamp::now()).await.unwrap(), 0);
+    assert_eq!(files(), 2);
+    let later = Timestamp::now() + SignedDuration::from_mins(11);
+    assert_eq!(tend::remove_deleted(&site.site, later).await.unwrap(), 1);
+    assert_eq!(files(), 0);
+    let undo = ann.post_form_to(&site.url(&format!("{path}/restore")), &[("csrf", &token)]).await;
+    assert_eq!(undo.status(), StatusCode::NOT_FOUND);
+    assert!(undo.text().await.unwrap().contains("cannot be brought back"));
+}
+
+#[tokio::test]
+async fn the_originals_logout_link_asks_before_it_acts() {
+    let site = Running::start().await;
+    let ann = site.logged_in("Ann").await;
+    let asked = ann.get(&site.url("/web-demo/index.php?logout=yes")).await.text().await.unwrap();
+    assert!(asked.contains("Log out?") && ann.page().await.contains("<bdi>Ann</bdi>"), "{asked}");
+    let token = first_between(&asked, "name=\"csrf\" value=\"", "\"").unwrap();
+    ann.post_form(&[("csrf", &token), ("logout", "yes")]).await;
+    assert!(ann.page().await.contains("Enter your name"));
+}
