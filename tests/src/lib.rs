@@ -5,12 +5,14 @@
 //!  generator       (rotates)   process      fails on demand        read back through the SDK    process
 //!                             [agent] ─▶ recorder (keeps account of every line, fails on demand)
 //!                                                  [local] ─▶ browser (headless Chromium)
+//!  [webapp] ─▶ backends (MariaDB, memcached, Redis, HAProxy; they can hang and die) and servers (moto's S3)
 //! ```
 //!
 //! In brackets: the shipped programs, found by `binaries` and run by `process`. Nothing here replaces a part of
 //! them, and no test sleeps for a fixed time: `wait` asks again until a condition holds or a deadline passes.
 
 pub mod agent_setup;
+pub mod backends;
 pub mod binaries;
 pub mod browser;
 pub mod data;

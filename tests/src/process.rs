@@ -124,6 +124,22 @@ impl Process {
         self.signal_and_wait(Signal::INT, deadline).await
     }
 
+    /// Stops its clock (SIGSTOP): the kernel goes on accepting connections for it, and nobody answers.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn hang(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// Ends it at once (SIGKILL), as a crash or the kernel would, and waits.
     ///
     /// # Errors
@@ -146,10 +162,14 @@ impl Process {
     }
 
     async fn signal_and_wait(self, signal: Signal, deadline: Duration) -> Result<Finished> {
+        self.signal(signal)?;
+        self.wait(deadline).await
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         let id = self.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let id = id.with_context(|| format!("{} had already ended{}", self.name, self.tail()))?;
-        kill_process(id, signal).with_context(|| format!("cannot signal {}", self.name))?;
-        self.wait(deadline).await
+        kill_process(id, signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
     fn tail(&self) -> String {

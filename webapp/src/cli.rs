@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use config::exit::Failure;
 use sd_notify::NotifyState;
@@ -23,9 +23,12 @@ use crate::{
     doctor::{self, DoctorOptions},
     generate::{self, CompletionsOptions, ManOptions},
     init::{self, InitOptions},
-    pages, server,
+    pages,
+    records::Records,
+    server,
     settings::{Overrides, Settings, SignInMode},
     site::Site,
+    storage::{Kind, Storage, migrate::migrate},
     tend,
 };
 
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     Init(InitOptions),
     /// Look for what is wrong: folders, ports, stores, and whether the agent may read the access log
     Doctor(DoctorOptions),
+    /// Move pictures from one storage to another, while the site runs; can be stopped and started again
+    MigrateStorage(MigrateArguments),
     /// Check a settings file without starting anything
     Check {
         /// Settings file to check
@@ -67,6 +72,21 @@ pub(crate) enum Command {
 /// The command line as data, for manual pages and completions.
 pub(crate) fn definition() -> clap::Command {
     Arguments::command()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// Storage the pictures are in
+    #[arg(long, value_name = "KIND")]
+    from: Kind,
+    /// Storage they go to
+    #[arg(long, value_name = "KIND")]
+    to: Kind,
+    /// Remove each picture's files where they were, after it was moved
+    #[arg(long)]
+    remove: bool,
+    #[command(flatten)]
+    site: RunArguments,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +123,10 @@ pub(crate) fn execute(command: Command) -> Result<(), Failure> {
             generate::completions(&options, definition());
             Ok(())
         }
+        Command::MigrateStorage(arguments) => {
+            let settings = load(arguments.site.config, arguments.site.overrides)?;
+            Ok(migrate_storage(settings, arguments.from, arguments.to, arguments.remove)?)
+        }
         Command::Run(arguments) => Ok(run(load(arguments.config, arguments.overrides)?)?),
     }
 }
@@ -121,6 +145,22 @@ fn run(settings: Settings) -> Result<()> {
     runtime.shutdown_timeout(LEFT_BEHIND);
     drop(log_thread); // after everything that may log a request
     outcome
+}
+
+fn migrate_storage(settings: Settings, from: Kind, to: Kind, remove: bool) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let moved = runtime.block_on(async {
+        let records = Records::open(&settings.database, &settings.data_dir).await?;
+        let storage = Storage::open(&settings.storage, &settings.s3, &settings.data_dir).await?;
+        let moved = migrate(&records, &storage, from, to, remove).await;
+        records.close().await;
+        moved
+    })?;
+    say(&format!("{} pictures moved from {} to {}, {} failed", moved.pictures, from.as_str(), to.as_str(), moved.failed))?;
+    if moved.failed > 0 {
+        bail!("{} pictures were not moved; the log says why, and running this again tries them again", moved.failed);
+    }
+    Ok(())
 }
 
 async fn serve(settings: Settings, log: AccessLog) -> Result<()> {

@@ -8,15 +8,18 @@ use std::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::site::Site;
+use crate::{remote::StoreError, site::Site};
 
 /// A dependency that takes longer is as good as missing; the stores' own limits are shorter as a rule.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What the storage calls the folder, which every node needs for what it receives.
+const FOLDER: &str = "picture folder";
 
 /// One dependency, asked just now.
 pub(crate) struct Check {
-    name: &'static str,
-    /// Without it, pages are errors; without the others they have less on them.
+    name: String,
+    /// Without it, this node's pages are errors; without the others they have less on them.
     pub(crate) is_needed: bool,
     /// How it went, with the reason for people.
     pub(crate) outcome: Result<(), String>,
@@ -38,20 +41,44 @@ impl Check {
 
 /// Asks all dependencies at once.
 pub(crate) async fn check(site: &Arc<Site>) -> Vec<Check> {
-    let database = asked("database", true, async { site.records.ping().await.map_err(|error| error.chain()) });
-    let folder = asked("data folder", true, async {
-        let made = site.on_blocking_thread(|site| site.storage.new_file()).await;
-        made.map_err(|error| format!("{error:#}"))?.map(drop).map_err(|error| format!("cannot make a file: {error}"))
-    });
-    let (database, folder) = tokio::join!(database, folder);
-    vec![database, folder]
+    let database = async {
+        let answer = site.records.ping().await;
+        // With the front page's rows in the cache, a node without its database still has something to show.
+        let is_needed = answer.is_ok() || site.newest().await.is_err();
+        vec![("database".to_owned(), is_needed, answer)]
+    };
+    let storage = async {
+        let answers = site.storage.ping().await.into_iter();
+        answers.map(|(name, answer)| (name.to_owned(), name == FOLDER, answer)).collect()
+    };
+    let sessions = async { named("sessions", site.sessions.ping().await) };
+    let cache = async { named("cache", site.newest_pictures.ping().await) };
+    let groups = tokio::join!(
+        asked("database", true, database),
+        asked(FOLDER, true, storage),
+        asked("sessions", false, sessions),
+        asked("cache", false, cache),
+    );
+    [groups.0, groups.1, groups.2, groups.3].into_iter().flatten().collect()
 }
 
-async fn asked(name: &'static str, is_needed: bool, asking: impl Future<Output = Result<(), String>>) -> Check {
+type Answer = (String, bool, Result<(), StoreError>);
+
+fn named(what: &str, answers: Vec<(String, Result<(), StoreError>)>) -> Vec<Answer> {
+    answers.into_iter().map(|(name, answer)| (format!("{what}: {name}"), false, answer)).collect()
+}
+
+async fn asked(what: &str, is_needed: bool, asking: impl Future<Output = Vec<Answer>>) -> Vec<Check> {
     let began = Instant::now();
-    let outcome = match timeout(LIMIT, asking).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(format!("no answer within {LIMIT:?}; check that it runs, is reachable, and not overloaded")),
+    let answers = timeout(LIMIT, asking).await;
+    let took = began.elapsed();
+    let Ok(answers) = answers else {
+        let reason = format!("no answer within {LIMIT:?}; check that it runs, is reachable, and not overloaded");
+        return vec![Check { name: what.to_owned(), is_needed, outcome: Err(reason), took }];
     };
-    Check { name, is_needed, outcome, took: began.elapsed() }
+    let check = |(name, is_needed, answer): Answer| {
+        let outcome = answer.map_err(|error| error.chain());
+        Check { name, is_needed, outcome, took }
+    };
+    answers.into_iter().map(check).collect()
 }

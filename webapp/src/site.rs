@@ -22,7 +22,7 @@ use crate::{
     newest::{Newest, NewestPictures},
     publish::{self, Source, Upload},
     records::Records,
-    remote::StoreError,
+    remote::{StoreError, memories::Memories},
     sessions::Sessions,
     settings::Settings,
     storage::Storage,
@@ -39,8 +39,10 @@ pub(crate) struct Site {
     pub(crate) settings: Settings,
     pub(crate) records: Records,
     /// In front of `records`, for the front page.
-    newest: NewestPictures,
+    pub(crate) newest_pictures: NewestPictures,
     pub(crate) storage: Storage,
+    /// Where browsers get pictures from besides this site.
+    pub(crate) picture_origins: Vec<String>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
@@ -64,12 +66,15 @@ impl Site {
         let data_dir = &settings.data_dir;
         let remedy =
             || format!("cannot use data folder {}; check its permissions, or choose another with --data-dir", data_dir.display());
-        let storage = Storage::open(data_dir).with_context(remedy)?;
+        std::fs::create_dir_all(data_dir).with_context(remedy)?;
+        let storage = Storage::open(&settings.storage, &settings.s3, data_dir).await?;
+        let memories = Memories::open(&settings.memcached, &settings.redis)?;
         let site = Arc::new(Self {
             records: Records::open(&settings.database, data_dir).await?,
-            newest: NewestPictures::open(),
+            newest_pictures: NewestPictures::open(&settings.cache, settings.page.pictures, &memories)?,
+            picture_origins: storage.origins().await,
             storage,
-            sessions: Sessions::open(&settings.sessions, data_dir)?,
+            sessions: Sessions::open(&settings.sessions, data_dir, &memories)?,
             limits: Limits::new(&settings.limits),
             metrics: Metrics::new(),
             delay: Delay::new(settings.latency),
@@ -91,12 +96,12 @@ impl Site {
     /// # Errors
     /// When neither the database nor the cache has them.
     pub(crate) async fn newest(&self) -> Result<Newest, StoreError> {
-        self.newest.get(&self.records, self.settings.page.pictures).await
+        self.newest_pictures.get(&self.records).await
     }
 
     /// To be called after every change of what the front page lists.
     pub(crate) async fn pictures_changed(&self) {
-        self.newest.changed().await;
+        self.newest_pictures.changed().await;
     }
 
     /// Runs file and pixel work where it may block.

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
@@ -81,11 +81,7 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 const FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
 
 /// On every answer that does not say otherwise. `same-origin`: with less, browsers hide the origin of our own forms.
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -117,7 +113,7 @@ pub(crate) fn router(site: Arc<Site>, log: AccessLog) -> Router {
         .layer(RequestBodyTimeoutLayer::new(body_timeout))
         .layer(from_fn_with_state(site.clone(), observe::observe))
         .layer(from_fn_with_state(site.clone(), guard::guard))
-        .layer(from_fn_with_state(site, with_security_headers))
+        .layer(from_fn_with_state(Shield::new(&site), with_security_headers))
         .layer(from_fn_with_state(log, access_log::record))
 }
 
@@ -139,15 +135,36 @@ fn after_form() -> Redirect {
     Redirect::to(PAGE)
 }
 
-async fn with_security_headers(State(site): State<Arc<Site>>, request: axum::extract::Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    for (name, value) in SECURITY_HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+/// Headers that depend on the settings.
+#[derive(Clone)]
+struct Shield {
+    policy: HeaderValue,
+    is_https: bool,
+}
+
+impl Shield {
+    fn new(site: &Site) -> Self {
+        let origins: String = site.picture_origins.iter().map(|origin| format!(" {origin}")).collect();
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:{origins}; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        let strictest = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        let policy = HeaderValue::from_str(&policy).unwrap_or(strictest);
+        Self { policy, is_https: site.settings.sessions.secure_cookie }
     }
-    if site.settings.sessions.secure_cookie {
+}
+
+async fn with_security_headers(State(shield): State<Shield>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(shield.policy);
+    for (name, value) in SECURITY_HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if shield.is_https {
         // Browsers that came by https once come by https for half a year.
-        let value = HeaderValue::from_static("max-age=15768000");
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15768000"));
     }
     response
 }

@@ -4,11 +4,22 @@
 //! |---|---|
 //! | `breaker` | when to stop asking; pure |
 //! | [`Guard`] | runs a call within its limit, through the breaker |
+//! | `settings` | `[memcached]`, `[redis]` |
+//! | `memory` | a memory that all nodes share: memcached or Redis |
+//! | `memcached`, `rendezvous` | several nodes as one memory; which node keeps what (pure) |
+//! | `redis` | a server or a cluster |
+//! | `secret` | text that must not be shown |
 //!
 //! Invariant: a call through a guard takes no longer than the guard's limit, whatever the other side does.
 
 pub(crate) mod breaker;
+pub(crate) mod memcached;
+pub(crate) mod memories;
+pub(crate) mod memory;
+pub(crate) mod redis;
+pub(crate) mod rendezvous;
 pub(crate) mod secret;
+pub(crate) mod settings;
 
 use std::{
     error::Error,

@@ -6,6 +6,7 @@
 //! | `session` | a login and when it is over; pure |
 //! | `local` | sessions in this process's memory; pure |
 //! | `signed` | sessions in signed cookies; pure |
+//! | `shared` | sessions in memcached or Redis, which all nodes share |
 //!
 //! A session is made only at login, with an id of our making. Whatever the store, a page does the same: [`Sessions::find`]
 //! with the cookie's text, and whenever it changed a session, [`Sessions::save`], whose result goes into the cookie.
@@ -13,6 +14,7 @@
 mod local;
 mod session;
 mod settings;
+mod shared;
 mod signed;
 
 use std::{
@@ -26,12 +28,16 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use self::{local::Local, session::Lifetime, settings::SessionStore, signed::Signer};
+use self::{local::Local, session::Lifetime, shared::Shared, signed::Signer};
 pub(crate) use self::{
     session::{FormToken, Session, SessionId},
-    settings::SessionSettings,
+    settings::{SessionSettings, SessionStore},
 };
-use crate::{random::RandomId, remote::StoreError, user_name::UserName};
+use crate::{
+    random::RandomId,
+    remote::{StoreError, memories::Memories},
+    user_name::UserName,
+};
 
 /// All logins.
 pub(crate) struct Sessions {
@@ -43,6 +49,7 @@ enum Store {
     /// Locked for a look-up at a time, never across an await.
     Local(Mutex<Local>),
     Cookie(Signer),
+    Shared(Shared),
 }
 
 impl Sessions {
@@ -50,13 +57,15 @@ impl Sessions {
     ///
     /// # Errors
     /// When the signing key can neither be read nor made.
-    pub(crate) fn open(settings: &SessionSettings, data_dir: &Path) -> Result<Self> {
+    pub(crate) fn open(settings: &SessionSettings, data_dir: &Path, memories: &Memories) -> Result<Self> {
         let store = match settings.store {
             SessionStore::Local => Store::Local(Mutex::new(Local::new(settings.max))),
             SessionStore::Cookie => Store::Cookie(match &settings.key {
                 Some(key) => Signer::new(key.expose().as_bytes()),
                 None => Signer::new(&own_key(data_dir)?),
             }),
+            SessionStore::Memcached => Store::Shared(Shared::new(memories.memcached()?)),
+            SessionStore::Redis => Store::Shared(Shared::new(memories.redis()?)),
         };
         Ok(Self { store, lifetime: settings.duration() })
     }
@@ -69,6 +78,10 @@ impl Sessions {
         let found = match &self.store {
             Store::Cookie(signer) => signer.read(cookie),
             Store::Local(local) => id(cookie).and_then(|id| lock(local).get(id).cloned()),
+            Store::Shared(shared) => match id(cookie) {
+                Some(id) => shared.get(id).await?,
+                None => None,
+            },
         };
         Ok(found.filter(|session| !session.is_over(now(), self.lifetime)))
     }
@@ -76,8 +89,10 @@ impl Sessions {
     /// Makes a session, and the cookie for it.
     pub(crate) async fn create(&self, user: UserName) -> Result<(Session, String), StoreError> {
         let session = Session::new(user, now());
-        if let Store::Local(local) = &self.store {
-            lock(local).create(session.clone(), |session| session.is_over(now(), self.lifetime));
+        match &self.store {
+            Store::Cookie(_) => {}
+            Store::Local(local) => lock(local).create(session.clone(), |session| session.is_over(now(), self.lifetime)),
+            Store::Shared(shared) => shared.keep(&session, session.seconds_left(now(), self.lifetime)).await?,
         }
         let cookie = self.cookie(&session);
         Ok((session, cookie))
@@ -85,8 +100,10 @@ impl Sessions {
 
     /// Keeps what was changed in a session, and gives the cookie for it.
     pub(crate) async fn save(&self, session: &Session) -> Result<String, StoreError> {
-        if let Store::Local(local) = &self.store {
-            lock(local).save(session);
+        match &self.store {
+            Store::Cookie(_) => {}
+            Store::Local(local) => lock(local).save(session),
+            Store::Shared(shared) => shared.keep(session, session.seconds_left(now(), self.lifetime)).await?,
         }
         Ok(self.cookie(session))
     }
@@ -105,14 +122,20 @@ impl Sessions {
         match &self.store {
             Store::Cookie(_) => {} // forgotten with the cookie
             Store::Local(local) => lock(local).remove(session.id),
+            Store::Shared(shared) => shared.remove(session.id).await?,
         }
         Ok(())
+    }
+
+    /// Asks the store whether it is there; nothing for a store that cannot be away.
+    pub(crate) async fn ping(&self) -> Vec<(String, Result<(), StoreError>)> {
+        if let Store::Shared(shared) = &self.store { shared.ping().await } else { Vec::new() }
     }
 
     fn cookie(&self, session: &Session) -> String {
         match &self.store {
             Store::Cookie(signer) => signer.write(session),
-            Store::Local(_) => session.id.0.to_string(),
+            Store::Local(_) | Store::Shared(_) => session.id.0.to_string(),
         }
     }
 }
@@ -152,7 +175,8 @@ mod tests {
     use super::*;
 
     fn open(store: SessionStore, folder: &Path) -> Sessions {
-        Sessions::open(&SessionSettings { store, ..SessionSettings::default() }, folder).unwrap()
+        let settings = SessionSettings { store, ..SessionSettings::default() };
+        Sessions::open(&settings, folder, &Memories::default()).unwrap()
     }
 
     #[tokio::test]

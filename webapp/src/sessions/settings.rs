@@ -38,6 +38,10 @@ pub(crate) enum SessionStore {
     Local,
     /// In the browser, signed.
     Cookie,
+    /// In the memcached nodes of `[memcached]`.
+    Memcached,
+    /// In the Redis of `[redis]`.
+    Redis,
 }
 
 impl Default for SessionSettings {

@@ -21,13 +21,18 @@ pub(crate) use self::visitors::{AccountSettings, AdminSettings, LatencySettings,
 use crate::{
     access_log::{ExtraKey, Format, Style},
     client::Network,
+    newest::{CacheSettings, CacheStore},
     records::DatabaseSettings,
-    remote::secret::Secret,
-    sessions::SessionSettings,
+    remote::{
+        secret::Secret,
+        settings::{MemcachedSettings, RedisSettings},
+    },
+    sessions::{SessionSettings, SessionStore},
+    storage::{Kind, S3Settings, StorageSettings},
 };
 
 /// For the message about a key that is in none of them.
-const SECTIONS: &str = "server, access_log, page, upload, database, sessions, demo, accounts, limits, admin, latency";
+const SECTIONS: &str = "server, access_log, page, upload, database, sessions, cache, memcached, redis, storage, s3, demo, accounts, limits, admin, latency";
 
 /// Everything the site needs to know; every value is in its allowed range.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +49,11 @@ pub(crate) struct Settings {
     pub(crate) upload: UploadSettings,
     pub(crate) database: DatabaseSettings,
     pub(crate) sessions: SessionSettings,
+    pub(crate) cache: CacheSettings,
+    pub(crate) memcached: MemcachedSettings,
+    pub(crate) redis: RedisSettings,
+    pub(crate) storage: StorageSettings,
+    pub(crate) s3: S3Settings,
     pub(crate) demo: DemoSettings,
     pub(crate) accounts: AccountSettings,
     pub(crate) limits: LimitSettings,
@@ -66,9 +76,29 @@ pub(crate) struct Overrides {
     /// Database: mysql://USER@HOST/DATABASE or sqlite:FILE [default: webapp.sqlite in the data folder]
     #[arg(long, env = "WEBAPP_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<Secret>,
+    /// Where logins are kept [default: local]
+    #[arg(long, env = "WEBAPP_SESSIONS", value_name = "STORE")]
+    pub(crate) sessions: Option<SessionStore>,
+    /// Where the front page's rows are cached [default: none]
+    #[arg(long, env = "WEBAPP_CACHE", value_name = "STORE")]
+    pub(crate) cache: Option<CacheStore>,
+    /// Nodes of memcached: HOST:PORT,HOST:PORT
+    #[arg(long, env = "WEBAPP_MEMCACHED", value_name = "SERVERS", value_delimiter = ',')]
+    pub(crate) memcached: Option<Vec<String>>,
+    /// Redis, or nodes of a Redis Cluster: redis://HOST:PORT,...
+    #[arg(long, env = "WEBAPP_REDIS", value_name = "URLS", value_delimiter = ',', hide_env_values = true)]
+    pub(crate) redis: Option<Vec<Secret>>,
+    /// Where new pictures go [default: folder]
+    #[arg(long, env = "WEBAPP_STORAGE", value_name = "KIND")]
+    pub(crate) storage: Option<Kind>,
+    /// The bucket for --storage s3
+    #[arg(long, env = "WEBAPP_S3_BUCKET", value_name = "NAME")]
+    pub(crate) s3_bucket: Option<String>,
     // Not for the command line, where other users of the machine can read it: the variable is what it is for.
     #[arg(long, env = "WEBAPP_DATABASE_PASSWORD", hide = true, hide_env_values = true)]
     pub(crate) database_password: Option<Secret>,
+    #[arg(long, env = "WEBAPP_REDIS_PASSWORD", hide = true, hide_env_values = true)]
+    pub(crate) redis_password: Option<Secret>,
     #[arg(long, env = "WEBAPP_SESSION_KEY", hide = true, hide_env_values = true)]
     pub(crate) session_key: Option<Secret>,
     /// Loopback address for metrics and the latency knob; port 0 takes any free port [default: none]
@@ -257,6 +287,11 @@ impl Settings {
         let upload: UploadSettings = problems.section(&mut table, "upload");
         let mut database: DatabaseSettings = problems.section(&mut table, "database");
         let mut sessions: SessionSettings = problems.section(&mut table, "sessions");
+        let mut cache: CacheSettings = problems.section(&mut table, "cache");
+        let mut memcached: MemcachedSettings = problems.section(&mut table, "memcached");
+        let mut redis: RedisSettings = problems.section(&mut table, "redis");
+        let mut storage: StorageSettings = problems.section(&mut table, "storage");
+        let mut s3: S3Settings = problems.section(&mut table, "s3");
         let demo: DemoSettings = problems.section(&mut table, "demo");
         let accounts: AccountSettings = problems.section(&mut table, "accounts");
         let limits: LimitSettings = problems.section(&mut table, "limits");
@@ -267,6 +302,13 @@ impl Settings {
         database.url = overrides.database_url.or(database.url);
         database.password = overrides.database_password.or(database.password);
         sessions.key = overrides.session_key.or(sessions.key);
+        sessions.store = overrides.sessions.unwrap_or(sessions.store);
+        cache.store = overrides.cache.unwrap_or(cache.store);
+        memcached.servers = overrides.memcached.unwrap_or(memcached.servers);
+        redis.urls = overrides.redis.unwrap_or(redis.urls);
+        storage.kind = overrides.storage.unwrap_or(storage.kind);
+        s3.bucket = overrides.s3_bucket.or(s3.bucket);
+        redis.password = overrides.redis_password.or(redis.password);
         let data_dir = overrides.data_dir.unwrap_or(top.data_dir);
         admin.listen = overrides.admin_listen.or(admin.listen);
         let settings = Self {
@@ -279,6 +321,11 @@ impl Settings {
             upload,
             database,
             sessions,
+            cache,
+            memcached,
+            redis,
+            storage,
+            s3,
             demo,
             accounts,
             limits,
@@ -313,6 +360,23 @@ impl Settings {
         self.limits.check(problems);
         self.admin.check(problems);
         self.latency.check(problems);
+        self.cache.check(problems);
+        self.memcached.check(problems);
+        self.redis.check(problems);
+        self.storage.check(&self.s3, problems);
+        self.s3.check(problems);
+        let (sessions, cache) = (self.sessions.store, self.cache.store);
+        if self.memcached.servers.is_empty() && (sessions == SessionStore::Memcached || cache == CacheStore::Memcached) {
+            problems.0.push(
+                "memcached.servers is empty; give HOST:PORT of every node, because sessions or cache are to be kept there"
+                    .to_owned(),
+            );
+        }
+        if self.redis.urls.is_empty() && (sessions == SessionStore::Redis || cache == CacheStore::Redis) {
+            problems
+                .0
+                .push("redis.urls is empty; give redis://HOST:PORT, because sessions or cache are to be kept there".to_owned());
+        }
     }
 
     /// How the access log is written.

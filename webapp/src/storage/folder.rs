@@ -11,6 +11,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -61,6 +62,30 @@ impl Folder {
     /// Where the file is.
     pub(crate) fn path(&self, key: PictureKey) -> PathBuf {
         self.uploads.join(key.to_string())
+    }
+
+    /// Full pictures that are older than a moment, at most `count`.
+    pub(crate) fn older_than(&self, moment: SystemTime, count: usize) -> io::Result<Vec<PictureKey>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.uploads)? {
+            let entry = entry?;
+            let key = entry.file_name().to_str().and_then(PictureKey::parse);
+            let Some(key) = key.filter(|key| key.rendition() == Rendition::Full) else { continue };
+            // Another node may remove the same file at the same time.
+            if entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < moment) {
+                found.push(key);
+            }
+            if found.len() == count {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a share is mounted here: then the folder is on another device than the one it is in.
+    pub(crate) fn is_mount(path: &Path) -> io::Result<bool> {
+        let parent = path.parent().unwrap_or(path);
+        Ok(fs::metadata(path)?.dev() != fs::metadata(parent)?.dev())
     }
 
     /// Whether files can be written, renamed and removed here.
@@ -132,6 +157,26 @@ mod tests {
         assert_eq!((count(&folder.incoming), count(&folder.uploads)), (0, 0));
         fs::remove_dir(&folder.uploads).unwrap();
         assert!(folder.probe().is_err());
+    }
+
+    #[test]
+    fn an_ordinary_folder_is_not_a_mount_and_proc_is() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(!Folder::is_mount(data.path()).unwrap());
+        assert!(Folder::is_mount(Path::new("/proc")).unwrap());
+        assert!(Folder::is_mount(Path::new("/none/at/all")).is_err());
+    }
+
+    #[test]
+    fn old_pictures_are_listed_once_each() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        let key = PictureKey::new();
+        folder.keep(vec![(key, folder.new_file().unwrap()), (key.thumbnail(), folder.new_file().unwrap())]).unwrap();
+        fs::write(folder.uploads.join("not-ours.jpg"), "").unwrap();
+        let later = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(folder.older_than(later, 9).unwrap(), [key]);
+        assert!(folder.older_than(SystemTime::UNIX_EPOCH, 9).unwrap().is_empty());
     }
 
     #[test]

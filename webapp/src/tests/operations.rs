@@ -24,8 +24,9 @@ async fn readiness_names_every_dependency_and_the_one_that_fails() {
     std::fs::remove_dir_all(site.data.path().join("incoming")).unwrap();
     let (status, body) = json(&client, &site.url("/readyz")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    let folder = body["dependencies"].as_array().unwrap().iter().find(|dependency| dependency["name"] == "data folder").unwrap();
-    assert!(folder["reason"].as_str().unwrap().contains("cannot make a file"), "{body}");
+    let folder =
+        body["dependencies"].as_array().unwrap().iter().find(|dependency| dependency["name"] == "picture folder").unwrap();
+    assert!(folder["reason"].as_str().unwrap().contains("picture folder"), "{body}");
     assert_eq!(client.get(site.url("/healthz")).send().await.unwrap().status(), StatusCode::OK);
 }
 

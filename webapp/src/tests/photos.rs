@@ -1,5 +1,7 @@
 //! Paging, the page of a photo, and what an owner can do.
 
+use std::time::Duration;
+
 use image::{Rgb, RgbImage};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
@@ -128,4 +130,18 @@ async fn the_originals_logout_link_asks_before_it_acts() {
     let token = first_between(&asked, "name=\"csrf\" value=\"", "\"").unwrap();
     ann.post_form(&[("csrf", &token), ("logout", "yes")]).await;
     assert!(ann.page().await.contains("Enter your name"));
+}
+
+#[tokio::test]
+async fn files_that_a_crash_left_without_a_row_are_swept_up_and_others_are_not() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 1).await;
+    let uploads = site.data.path().join("uploads");
+    let orphan = uploads.join("0123456789abcdef0123456789abcdef.jpg");
+    std::fs::write(&orphan, "left behind").unwrap();
+    assert_eq!(tend::remove_orphans(&site.site, Duration::from_secs(60 * 60)).await.unwrap(), 0, "it may still get its row");
+    assert_eq!(tend::remove_orphans(&site.site, Duration::ZERO).await.unwrap(), 1);
+    assert!(!orphan.exists());
+    assert_eq!(photo_paths(&ann.page().await).len(), 1);
+    assert_eq!(std::fs::read_dir(&uploads).unwrap().count(), 2);
 }

@@ -1,0 +1,208 @@
+//! Pictures in a private bucket.
+//!
+//! Keys are `<prefix>/<name>`, with the same names as in the folder, so that a picture keeps its name wherever it is.
+
+use std::{
+    fmt::Display,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_s3::{
+    Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::{DisplayErrorContext, SdkError},
+    operation::get_object::GetObjectError,
+    presigning::PresigningConfig,
+    primitives::ByteStream,
+};
+use axum::body::Body;
+use config::aws::AwsSettings;
+use tempfile::NamedTempFile;
+use tokio_util::io::ReaderStream;
+
+use super::{
+    CHUNK_BYTES, Stored,
+    key::{PictureKey, Rendition},
+    settings::S3Settings,
+};
+use crate::remote::{Guard, Outage, StoreError};
+
+/// As the site itself serves pictures: they never change under their name.
+const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+
+/// A bucket.
+pub(super) struct S3 {
+    client: Client,
+    bucket: String,
+    prefix: String,
+    same_url_for: Duration,
+    guard: Guard,
+}
+
+/// What the SDK said, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct S3Error {
+    text: String,
+    is_outage: bool,
+}
+
+impl S3 {
+    /// Opens the bucket. Nothing is asked yet.
+    pub(super) async fn open(settings: &S3Settings, bucket: &str) -> Self {
+        let aws = AwsSettings { endpoint: settings.endpoint.clone(), region: settings.region.clone() };
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(settings.connect_timeout).operation_timeout(settings.timeout).build();
+        let config = aws_sdk_s3::config::Builder::from(&config::aws::load(&aws).await)
+            .force_path_style(settings.path_style)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            bucket: bucket.to_owned(),
+            prefix: settings.prefix.trim_matches('/').to_owned(),
+            same_url_for: settings.same_url_for,
+            guard: Guard::new(format!("the S3 bucket {bucket}"), settings.timeout),
+        }
+    }
+
+    /// Puts files into the bucket. On an error none of them is there, as far as we can see to it.
+    pub(super) async fn keep(&self, files: &[(PictureKey, NamedTempFile)]) -> Result<(), StoreError> {
+        for (key, file) in files {
+            if let Err(error) = self.put(*key, file).await {
+                for (key, _) in files {
+                    let _ = self.remove_file(*key).await; // left for the orphan sweep then
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all files of a picture.
+    pub(super) async fn remove(&self, key: PictureKey) -> Result<(), StoreError> {
+        for rendition in Rendition::ALL {
+            self.remove_file(key.with(rendition)).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a file for reading.
+    pub(super) async fn read(&self, key: PictureKey) -> Result<Option<Stored>, StoreError> {
+        let get = async {
+            match self.client.get_object().bucket(&self.bucket).key(self.name(key)).send().await {
+                Ok(object) => Ok(Some(object)),
+                Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
+                Err(error) => Err(S3Error::from(error)),
+            }
+        };
+        Ok(self.guard.call(get).await?.map(|object| Stored {
+            length: u64::try_from(object.content_length().unwrap_or(0)).unwrap_or(0),
+            body: Body::from_stream(ReaderStream::with_capacity(object.body.into_async_read(), CHUNK_BYTES)),
+        }))
+    }
+
+    /// A signed address. It stays the same for a while, so that a browser finds the picture in its cache.
+    pub(super) async fn presign(&self, key: PictureKey) -> Result<String, StoreError> {
+        let start = round_down(SystemTime::now(), self.same_url_for);
+        let signing = PresigningConfig::builder().start_time(start).expires_in(self.same_url_for * 2).build();
+        let sign = async {
+            let signing = signing.map_err(S3Error::from_text)?;
+            let request = self.client.get_object().bucket(&self.bucket).key(self.name(key)).presigned(signing);
+            Ok::<_, S3Error>(request.await.map_err(S3Error::from)?.uri().to_owned())
+        };
+        self.guard.call(sign).await
+    }
+
+    /// What stands for a file in addresses behind a CDN's base.
+    pub(super) fn name(&self, key: PictureKey) -> String {
+        if self.prefix.is_empty() { key.to_string() } else { format!("{}/{key}", self.prefix) }
+    }
+
+    /// Whether the bucket is there and may be listed or read.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        let head = async { self.client.head_bucket().bucket(&self.bucket).send().await.map(drop).map_err(S3Error::from) };
+        self.guard.call(head).await
+    }
+
+    /// Full pictures that are older than a moment, at most `count`.
+    pub(super) async fn older_than(&self, moment: SystemTime, count: usize) -> Result<Vec<PictureKey>, StoreError> {
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).set_continuation_token(next);
+            let page = self.guard.call(async { list.send().await.map_err(S3Error::from) }).await?;
+            let old = page.contents().iter().filter(|object| {
+                let written = object.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
+                written.is_some_and(|written| written < moment)
+            });
+            let keys = old.filter_map(|object| PictureKey::parse(object.key()?.rsplit('/').next()?));
+            found.extend(keys.filter(|key| key.rendition() == Rendition::Full));
+            next = page.next_continuation_token().map(str::to_owned);
+            if next.is_none() || found.len() >= count {
+                found.truncate(count);
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), StoreError> {
+        let put = async {
+            let body = ByteStream::from_path(file.path()).await.map_err(S3Error::from_text)?;
+            let request = self.client.put_object().bucket(&self.bucket).key(self.name(key)).body(body);
+            let request = request.content_type("image/jpeg").content_disposition("inline").cache_control(CACHE_CONTROL);
+            request.send().await.map(drop).map_err(S3Error::from)
+        };
+        self.guard.call(put).await
+    }
+
+    async fn remove_file(&self, key: PictureKey) -> Result<(), StoreError> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(self.name(key));
+        self.guard.call(async { delete.send().await.map(drop).map_err(S3Error::from) }).await
+    }
+}
+
+/// The last multiple of a period.
+fn round_down(time: SystemTime, period: Duration) -> SystemTime {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    UNIX_EPOCH + Duration::from_secs(seconds - seconds % period.as_secs().max(1))
+}
+
+impl S3Error {
+    /// An error on our side of the wire.
+    fn from_text(error: impl Display) -> Self {
+        Self { text: error.to_string(), is_outage: false }
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<SdkError<E>> for S3Error {
+    fn from(error: SdkError<E>) -> Self {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let is_outage = match &error {
+            SdkError::ServiceError(_) => status.is_some_and(|status| status >= 500),
+            SdkError::ConstructionFailure(_) => false,
+            _ => true,
+        };
+        Self { is_outage, text: DisplayErrorContext(error).to_string() }
+    }
+}
+
+impl Outage for S3Error {
+    fn is_outage(&self) -> bool {
+        self.is_outage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_stays_the_same_within_its_period() {
+        let period = Duration::from_secs(3600);
+        let at = |seconds| round_down(UNIX_EPOCH + Duration::from_secs(seconds), period);
+        assert_eq!(at(7200), at(10_799));
+        assert_eq!(at(10_800), UNIX_EPOCH + Duration::from_secs(10_800));
+    }
+}

@@ -1,0 +1,11 @@
+//! The site on real stores: what each keeps, what nodes share, and what people see when a store is hung, dead or refuses.
+//!
+//! Every test starts the shipped program, as many nodes of it as it needs, and real servers; see `tests::backends`.
+
+mod caches;
+mod databases;
+mod fleet;
+mod node;
+mod photos;
+mod sessions;
+mod visitor;
