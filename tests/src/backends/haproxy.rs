@@ -42,8 +42,7 @@ impl Haproxy {
 }
 
 fn configuration(port: u16, nodes: &[String], check: &str) -> String {
-    let servers: String =
-        nodes.iter().enumerate().map(|(index, node)| format!("    server node{index} {node}\n")).collect();
+    let servers: String = nodes.iter().enumerate().map(|(index, node)| format!("    server node{index} {node}\n")).collect();
     format!(
         "defaults
     mode http

@@ -16,7 +16,12 @@ use std::{net::TcpListener, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 
-pub use self::{haproxy::Haproxy, mariadb::MariaDb, memcached::Memcached, redis::{Redis, RedisCluster}};
+pub use self::{
+    haproxy::Haproxy,
+    mariadb::MariaDb,
+    memcached::Memcached,
+    redis::{Redis, RedisCluster},
+};
 use crate::{process::Process, wait};
 
 /// On a busy machine, the slowest of them.

@@ -82,7 +82,8 @@ impl RedisCluster {
         let mut nodes = Vec::new();
         for _ in 0..6 {
             // A master is given up after a second, so that a test need not wait long for its replica to take over.
-            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0"];
+            let options =
+                ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0"];
             let Some(node) = Redis::start_with(&options).await? else { return Ok(None) };
             nodes.push(node);
         }
