@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io::{Write, stdout},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
     time::Duration,
@@ -22,6 +22,7 @@ use crate::{
     admin,
     doctor::{self, DoctorOptions},
     generate::{self, CompletionsOptions, ManOptions},
+    import::{OldRows, import},
     init::{self, InitOptions},
     pages,
     records::Records,
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Init(InitOptions),
     /// Look for what is wrong: folders, ports, stores, and whether the agent may read the access log
     Doctor(DoctorOptions),
+    /// Bring rows and pictures of the original PHP site here; can be run again
+    ImportOriginal(ImportArguments),
     /// Move pictures from one storage to another, while the site runs; can be stopped and started again
     MigrateStorage(MigrateArguments),
     /// Check a settings file without starting anything
@@ -72,6 +75,18 @@ pub(crate) enum Command {
 /// The command line as data, for manual pages and completions.
 pub(crate) fn definition() -> clap::Command {
     Arguments::command()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// Its dump, such as web_demo.sql; the table upload_images of the configured database if not given
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+    /// Folder with its picture files, such as /var/www/html/web-demo/uploads
+    #[arg(long, value_name = "DIR")]
+    pictures: PathBuf,
+    #[command(flatten)]
+    site: RunArguments,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +138,11 @@ pub(crate) fn execute(command: Command) -> Result<(), Failure> {
             generate::completions(&options, definition());
             Ok(())
         }
+        Command::ImportOriginal(arguments) => {
+            let settings = load(arguments.site.config, arguments.site.overrides)?;
+            let rows = arguments.dump.map_or(OldRows::Table, OldRows::Dump);
+            Ok(import_original(settings, &rows, &arguments.pictures)?)
+        }
         Command::MigrateStorage(arguments) => {
             let settings = load(arguments.site.config, arguments.site.overrides)?;
             Ok(migrate_storage(settings, arguments.from, arguments.to, arguments.remove)?)
@@ -145,6 +165,22 @@ fn run(settings: Settings) -> Result<()> {
     runtime.shutdown_timeout(LEFT_BEHIND);
     drop(log_thread); // after everything that may log a request
     outcome
+}
+
+fn import_original(mut settings: Settings, rows: &OldRows, pictures: &Path) -> Result<()> {
+    settings.demo.pictures = false; // the site gets pictures of its own
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let done = runtime.block_on(async {
+        let site = Site::open(settings).await?;
+        let done = import(&site, rows, pictures).await;
+        site.close().await;
+        done
+    })?;
+    say(&format!("{} pictures imported, {} were here already, {} failed", done.pictures, done.known, done.failed))?;
+    if done.failed > 0 {
+        bail!("{} pictures were not imported; the log says why, and running this again tries them again", done.failed);
+    }
+    Ok(())
 }
 
 fn migrate_storage(settings: Settings, from: Kind, to: Kind, remove: bool) -> Result<()> {

@@ -21,6 +21,7 @@
 //! | `picture`, `demo` | pixels in and out | no |
 //! | `records`, `newest`, `sessions`, `storage` | the stores: rows, the front page's cache, logins, picture files | yes |
 //! | `remote` | a time limit and a breaker for every call to a store | yes |
+//! | `import` | rows and files of the original PHP site become ours | yes |
 //! | `publish` | the order in which a picture gets into the stores | yes |
 //! | `tend` | removes for good what was deleted some time ago | yes |
 //! | `admin`, `dependencies` | the second listener: metrics and the knob; whether the stores answer | yes |
@@ -39,6 +40,7 @@ mod dependencies;
 mod doctor;
 mod forgery;
 mod generate;
+mod import;
 mod init;
 mod limits;
 mod metrics;

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use image::ImageError;
+use jiff::Timestamp;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
@@ -50,6 +51,15 @@ pub(crate) enum Source {
     Drawn(Picture),
 }
 
+/// What is known of a picture that was somewhere else before.
+#[derive(Default)]
+pub(crate) struct Origin {
+    /// When it was uploaded there; now, if not given.
+    pub(crate) created: Option<Timestamp>,
+    /// Which row it was there; it is added once.
+    pub(crate) import_key: Option<String>,
+}
+
 /// A picture and what is to be known about it.
 pub(crate) struct Upload {
     pub(crate) source: Source,
@@ -59,6 +69,7 @@ pub(crate) struct Upload {
     pub(crate) alt_text: String,
     /// SHA-256 of the file in hex; empty for a drawn picture.
     pub(crate) content_hash: String,
+    pub(crate) origin: Origin,
 }
 
 /// The files of a picture, and what its row says about them.
@@ -75,7 +86,7 @@ struct Encoded {
 /// Why it is not on the site.
 pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), PublishError> {
     check_allowed(site, &upload).await?;
-    let Upload { source, owner, filename, alt_text, content_hash } = upload;
+    let Upload { source, owner, filename, alt_text, content_hash, origin } = upload;
     let encoded = encode(site, source).await?;
     let own_site = site.clone();
     let storing = site.tasks.spawn(async move {
@@ -90,16 +101,17 @@ pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), Publ
             size_bytes: bytes,
             width,
             height,
+            created: origin.created,
+            import_key: origin.import_key.as_deref(),
             ..NewPicture::new(kind, key)
         };
-        if let Err(error) = own_site.records.add(&row).await {
-            // The row may be there all the same, when only the answer was lost: then its files must be, too. Whatever
-            // has no row is swept up later.
-            if !matches!(error, StoreError::TimedOut { .. }) {
-                own_site.storage.remove(kind, key).await;
-            }
-            return Err(error).context("cannot add a picture to the database");
+        let added = own_site.records.add(&row).await;
+        // After a lost answer the row may be there all the same: then its files must be, too. Whatever has no row is
+        // swept up later.
+        if !matches!(added, Ok(Some(_)) | Err(StoreError::TimedOut { .. })) {
+            own_site.storage.remove(kind, key).await;
         }
+        added.context("cannot add a picture to the database")?;
         own_site.pictures_changed().await;
         Ok(())
     });
@@ -108,7 +120,9 @@ pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), Publ
 
 /// Asks before the work. Uploads at the same moment may go over a limit by what they have in flight.
 async fn check_allowed(site: &Site, upload: &Upload) -> Result<(), PublishError> {
-    let Source::File(_) = upload.source else { return Ok(()) };
+    if matches!(upload.source, Source::Drawn(_)) || upload.origin.import_key.is_some() {
+        return Ok(()); // ours, and the original's, do not count
+    }
     let owner = upload.owner.as_str();
     let no_database = |error: StoreError| PublishError::Failed(anyhow::Error::from(error).context("cannot ask the database"));
     if site.records.duplicate(owner, &upload.content_hash).await.map_err(no_database)?.is_some() {

@@ -20,7 +20,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     newest::{Newest, NewestPictures},
-    publish::{self, Source, Upload},
+    publish::{self, Origin, Source, Upload},
     records::Records,
     remote::{StoreError, memories::Memories},
     sessions::Sessions,
@@ -148,8 +148,8 @@ impl Site {
             let drawn = self.on_blocking_thread(move |_| scene.draw(number)).await?;
             let (source, filename) = (Source::Drawn(drawn.into()), scene.title.to_owned());
             let alt_text = format!("A drawn landscape: {}", scene.title.to_lowercase());
-            publish::publish(self, Upload { source, owner: owner.clone(), filename, alt_text, content_hash: String::new() })
-                .await?;
+            let (owner, content_hash, origin) = (owner.clone(), String::new(), Origin::default());
+            publish::publish(self, Upload { source, owner, filename, alt_text, content_hash, origin }).await?;
         }
         info!(pictures = demo::SCENES.len(), "drew the demo pictures, because the database was empty");
         Ok(())

@@ -2,11 +2,11 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{free_port, is_root, listens, program};
+use super::{Certificates, free_port, is_root, listens, program};
 use crate::process::Process;
 
 /// What a fresh server is told when it starts.
@@ -24,6 +24,8 @@ pub struct MariaDb {
     port: u16,
     process: Option<Process>,
     folder: TempDir,
+    /// Options for TLS; empty without.
+    tls: Vec<String>,
 }
 
 impl MariaDb {
@@ -35,6 +37,19 @@ impl MariaDb {
     /// # Errors
     /// When it is missing and must not be, or does not start.
     pub async fn start() -> Result<Option<Self>> {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// As [`MariaDb::start`], with TLS, which it offers and does not demand.
+    ///
+    /// # Errors
+    /// As [`MariaDb::start`].
+    pub async fn start_with_tls(certificates: &Certificates) -> Result<Option<Self>> {
+        let option = |name: &str, file: PathBuf| format!("--{name}={}", file.display());
+        Self::start_with(vec![option("ssl-cert", certificates.certificate()), option("ssl-key", certificates.key())]).await
+    }
+
+    async fn start_with(tls: Vec<String>) -> Result<Option<Self>> {
         let (Some(program), Some(install)) =
             (program("mariadbd", "mariadb-server")?, self::program("mariadb-install-db", "mariadb-server")?)
         else {
@@ -49,7 +64,7 @@ impl MariaDb {
         }
         Process::start("mariadb-install-db", command, folder.path())?.wait(super::START).await?.success()?;
         fs::write(folder.path().join("setup.sql"), SETUP)?;
-        let mut server = Self { program, port: free_port()?, process: None, folder };
+        let mut server = Self { program, port: free_port()?, process: None, folder, tls };
         server.revive().await?;
         Ok(Some(server))
     }
@@ -57,6 +72,21 @@ impl MariaDb {
     /// Its URL, without the password.
     pub fn url(&self) -> String {
         format!("mysql://webapp@127.0.0.1:{}/web_demo", self.port)
+    }
+
+    /// Runs statements as the user, with the packaged client.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub async fn run_sql(&self, sql: &str) -> Result<()> {
+        let file = self.folder.path().join("statements.sql");
+        fs::write(&file, sql)?;
+        let client = program("mariadb", "mariadb-client")?.context("the server came with its client")?;
+        let mut command = Command::new(client);
+        command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=webapp", "web_demo"]);
+        command.env("MYSQL_PWD", Self::PASSWORD).arg(format!("--port={}", self.port));
+        command.arg(format!("--execute=source {}", file.display()));
+        Process::start("mariadb", command, self.folder.path())?.wait(super::START).await?.success().map(drop)
     }
 
     /// Its process, to be hung or killed.
@@ -90,7 +120,7 @@ impl MariaDb {
         for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid"), ("init-file", "setup.sql")] {
             command.arg(format!("--{option}={}", folder.join(file).display()));
         }
-        command.arg(format!("--port={}", self.port));
+        command.arg(format!("--port={}", self.port)).args(&self.tls);
         if is_root() {
             command.arg("--user=root");
         }

@@ -6,6 +6,7 @@
 //!
 //! A server that is not installed is a visible skip, which `WEIR_REQUIRE_SERVERS=1` turns into a failure.
 
+mod certificates;
 mod haproxy;
 mod mariadb;
 mod memcached;
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 
 pub use self::{
+    certificates::Certificates,
     haproxy::Haproxy,
     mariadb::MariaDb,
     memcached::Memcached,

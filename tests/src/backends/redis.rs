@@ -6,13 +6,14 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{START, free_port, listens, program};
+use super::{Certificates, START, free_port, listens, program};
 use crate::{process::Process, wait};
 
 /// A running server.
 #[derive(Debug)]
 pub struct Redis {
     port: u16,
+    scheme: &'static str,
     process: Option<Process>,
     _folder: TempDir,
 }
@@ -35,9 +36,23 @@ impl Redis {
         Self::start_with(&["--requirepass", Self::PASSWORD]).await
     }
 
+    /// As [`Redis::start`], reached over TLS only.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_with_tls(certificates: &Certificates) -> Result<Option<Self>> {
+        let port = free_port()?;
+        let [certificate, key, authority] =
+            [certificates.certificate(), certificates.key(), certificates.authority()].map(|file| file.display().to_string());
+        let password = ["--requirepass", Self::PASSWORD];
+        let tls = ["--tls-auth-clients", "no", "--tls-cert-file", &certificate, "--tls-key-file", &key];
+        let ports = ["--port", "0", "--tls-port", &port.to_string(), "--tls-ca-cert-file", &authority];
+        Self::start_on(port, "rediss", &[&password[..], &tls, &ports].concat()).await
+    }
+
     /// Its URL, without the password.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// Its process, to be hung.
@@ -60,15 +75,20 @@ impl Redis {
     }
 
     async fn start_with(options: &[&str]) -> Result<Option<Self>> {
+        let port = free_port()?;
+        let number = port.to_string();
+        Self::start_on(port, "redis", &[&["--port", number.as_str()], options].concat()).await
+    }
+
+    async fn start_on(port: u16, scheme: &'static str, options: &[&str]) -> Result<Option<Self>> {
         let Some(program) = program("redis-server", "redis-server")? else { return Ok(None) };
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
         let mut command = Command::new(program);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(folder.path()).args(options);
         let process = Process::start("redis-server", command, folder.path())?;
         listens(&process, "redis-server", port).await?;
-        Ok(Some(Self { port, process: Some(process), _folder: folder }))
+        Ok(Some(Self { port, scheme, process: Some(process), _folder: folder }))
     }
 }
 

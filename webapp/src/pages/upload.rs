@@ -21,7 +21,7 @@ use crate::{
     client::Client,
     metrics::Outcome,
     picture::PictureError,
-    publish::{self, PublishError, Source, Upload, is_disk_full},
+    publish::{self, Origin, PublishError, Source, Upload, is_disk_full},
     remote::StoreError,
     site::Site,
 };
@@ -172,7 +172,8 @@ async fn publish_all(site: &Arc<Site>, visitor: &mut Visitor, received: Vec<Rece
     let (mut added, mut status, mut problems, mut notices) = (0, None, Vec::new(), Vec::new());
     for Received { file, filename, alt_text, content_hash } in received {
         let owner = visitor.user().clone();
-        let upload = Upload { source: Source::File(file), owner, filename: filename.clone(), alt_text, content_hash };
+        let (source, origin) = (Source::File(file), Origin::default());
+        let upload = Upload { source, owner, filename: filename.clone(), alt_text, content_hash, origin };
         match publish::publish(site, upload).await {
             Ok(()) => {
                 site.metrics.photo(Outcome::Accepted);

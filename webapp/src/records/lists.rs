@@ -7,9 +7,10 @@ use sqlx::FromRow;
 
 use super::{
     Cursor, Record, Records, on_engine,
-    row::{Row, sql_time},
+    row::{Row, sql_time, utc},
 };
 use crate::{
+    import::OldRow,
     remote::StoreError,
     storage::{Kind, PictureKey},
 };
@@ -30,6 +31,22 @@ macro_rules! select {
 pub(crate) struct Usage {
     pub(crate) pictures: i64,
     pub(crate) bytes: i64,
+}
+
+/// The original's row, as text: its id is an INT there and a BIGINT in other versions.
+#[derive(FromRow)]
+struct OriginalRow {
+    id: String,
+    username: String,
+    filename: String,
+    uploaded: String,
+}
+
+impl OriginalRow {
+    fn read(self) -> Option<OldRow> {
+        let Self { id, username, filename, uploaded } = self;
+        Some(OldRow { id: id.parse().ok()?, username, filename, uploaded: utc(&uploaded).ok()? })
+    }
 }
 
 /// Runs a query with its arguments, in order, and gives its rows.
@@ -109,6 +126,21 @@ impl Records {
     pub(crate) async fn has_key(&self, key: PictureKey) -> Result<bool, StoreError> {
         const KNOWN: &str = select!("WHERE storage_key = ?");
         Ok(!rows!(self, KNOWN, key.with(crate::storage::Rendition::Full).to_string()).await?.is_empty())
+    }
+
+    /// Whether a row of the original was imported.
+    pub(crate) async fn has_import(&self, import_key: &str) -> Result<bool, StoreError> {
+        const IMPORTED: &str = select!("WHERE import_key = ?");
+        Ok(!rows!(self, IMPORTED, import_key).await?.is_empty())
+    }
+
+    /// All rows of the original's table, if it is in this database.
+    pub(crate) async fn original_rows(&self) -> Result<Vec<OldRow>, StoreError> {
+        const ORIGINAL: &str = "SELECT CAST(id AS CHAR) AS id, username, filename, CAST(timeline AS CHAR) AS uploaded FROM upload_images ORDER BY id";
+        let rows = self
+            .guard
+            .call(async { on_engine!(&self.engine, pool => sqlx::query_as::<_, OriginalRow>(ORIGINAL).fetch_all(pool).await) });
+        Ok(rows.await?.into_iter().filter_map(OriginalRow::read).collect())
     }
 
     /// Whether no picture was ever added.

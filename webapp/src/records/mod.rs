@@ -13,6 +13,8 @@
 
 mod accounts;
 mod changes;
+#[cfg(test)]
+mod contract;
 mod engine;
 mod lists;
 mod row;

@@ -99,7 +99,8 @@ pub(super) fn sql_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn utc(timeline: &str) -> Result<Timestamp, jiff::Error> {
+/// Reads what [`sql_time`] writes.
+pub(super) fn utc(timeline: &str) -> Result<Timestamp, jiff::Error> {
     Offset::UTC.to_timestamp(timeline.parse::<DateTime>()?)
 }
 

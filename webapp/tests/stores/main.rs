@@ -4,8 +4,10 @@
 
 mod caches;
 mod databases;
+mod encryption;
 mod fleet;
 mod node;
+mod originals;
 mod photos;
 mod sessions;
 mod visitor;

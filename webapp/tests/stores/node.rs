@@ -15,7 +15,7 @@ const START: Duration = Duration::from_secs(60);
 const COMMON: &str = "[demo]\npictures = false\n";
 
 /// A running node, with a data folder of its own.
-pub struct Node {
+pub(crate) struct Node {
     process: Process,
     address: String,
     folder: TempDir,
@@ -23,14 +23,14 @@ pub struct Node {
 
 impl Node {
     /// Starts a node. `settings` are sections of its file, `environment` is what does not belong into a file.
-    pub async fn start(settings: &str, environment: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) async fn start(settings: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (process, address) = run(folder.path(), settings, environment).await?;
         Ok(Self { process, address, folder })
     }
 
     /// Stops it as systemd would, and starts it again with other settings and the same data.
-    pub async fn restart(self, settings: &str, environment: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) async fn restart(self, settings: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let Self { process, folder, .. } = self;
         process.terminate(START).await?.success()?;
         let (process, address) = run(folder.path(), settings, environment).await?;
@@ -38,31 +38,40 @@ impl Node {
     }
 
     /// Ends it at once.
-    pub async fn kill(self) -> Result<()> {
+    pub(crate) async fn kill(self) -> Result<()> {
         self.process.kill().await.map(drop)
     }
 
     /// `host:port`.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// A browser that has not been here.
-    pub fn visitor(&self) -> Result<Visitor> {
+    pub(crate) fn visitor(&self) -> Result<Visitor> {
         Visitor::new(&format!("http://{}", self.address))
     }
 
-    /// Runs `webapp migrate-storage` beside it, with the node's own settings.
-    pub async fn migrate(&self, from: &str, to: &str, environment: &[(&str, &str)]) -> Result<Finished> {
-        let mut migrate = command(env!("CARGO_BIN_EXE_webapp"));
-        migrate.args(["migrate-storage", "--from", from, "--to", to, "--remove"]);
-        migrate.arg("--config").arg(self.folder.path().join("webapp.toml"));
-        migrate.arg("--data-dir").arg(self.folder.path()).envs(environment.iter().copied());
-        Process::start("migrate", migrate, self.folder.path())?.wait(START).await
+    /// Runs another command of the program beside it, with the node's own settings.
+    pub(crate) async fn tool(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Finished> {
+        let mut tool = command(env!("CARGO_BIN_EXE_webapp"));
+        tool.args(arguments).arg("--config").arg(self.folder.path().join("webapp.toml"));
+        tool.arg("--data-dir").arg(self.folder.path()).envs(environment.iter().copied());
+        Process::start("tool", tool, self.folder.path())?.wait(START).await
+    }
+
+    /// Moves its pictures to another storage.
+    pub(crate) async fn migrate(&self, from: &str, to: &str) -> Result<Finished> {
+        self.tool(&["migrate-storage", "--from", from, "--to", to, "--remove"], &[]).await
+    }
+
+    /// Everything it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.output()
     }
 
     /// Its data folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -10,58 +10,60 @@ use reqwest::{Client, StatusCode, multipart};
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Someone with a browser.
-pub struct Visitor {
+pub(crate) struct Visitor {
     client: Client,
     page_url: String,
 }
 
 /// A page, as far as these tests read it.
 #[derive(Debug)]
-pub struct Page {
-    pub status: StatusCode,
-    pub html: String,
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) html: String,
+    /// Its content security policy: what the browser lets it load.
+    pub(crate) policy: String,
 }
 
 impl Visitor {
     /// A browser that opens the site at `base` (`http://host:port`).
-    pub fn new(base: &str) -> Result<Self> {
+    pub(crate) fn new(base: &str) -> Result<Self> {
         let client = Client::builder().cookie_store(true).timeout(PATIENCE).build()?;
         Ok(Self { client, page_url: format!("{base}/web-demo/index.php") })
     }
 
     /// The same browser at another address of the same site. Cookies belong to the host, whatever the port.
-    pub fn at(&self, base: &str) -> Self {
+    pub(crate) fn at(&self, base: &str) -> Self {
         Self { client: self.client.clone(), page_url: format!("{base}/web-demo/index.php") }
     }
 
-    pub async fn page(&self) -> Result<Page> {
+    pub(crate) async fn page(&self) -> Result<Page> {
         Page::of(self.client.get(&self.page_url).send().await?).await
     }
 
-    pub async fn sign_in(&self, name: &str) -> Result<Page> {
+    pub(crate) async fn sign_in(&self, name: &str) -> Result<Page> {
         self.post(&[("username", name)]).await
     }
 
-    pub async fn sign_out(&self) -> Result<Page> {
+    pub(crate) async fn sign_out(&self) -> Result<Page> {
         let token = self.page().await?.token().unwrap_or_default();
         self.post(&[("logout", "yes"), ("csrf", &token)]).await
     }
 
     /// Uploads a photo of one colour, with the page's own form.
-    pub async fn upload(&self, filename: &str, colour: u8) -> Result<Page> {
+    pub(crate) async fn upload(&self, filename: &str, colour: u8) -> Result<Page> {
         let token = self.page().await?.token().unwrap_or_default();
         self.upload_with(filename, colour, token).await
     }
 
     /// Uploads with the token of a page that was loaded before.
-    pub async fn upload_with(&self, filename: &str, colour: u8, token: String) -> Result<Page> {
+    pub(crate) async fn upload_with(&self, filename: &str, colour: u8, token: String) -> Result<Page> {
         let part = multipart::Part::bytes(photo(colour)?).file_name(filename.to_owned());
         let form = multipart::Form::new().text("csrf", token).part("fileToUpload", part);
         Page::of(self.client.post(&self.page_url).multipart(form).send().await?).await
     }
 
     /// What an address of a page answers, and its bytes.
-    pub async fn get(&self, address: &str) -> Result<(StatusCode, Vec<u8>)> {
+    pub(crate) async fn get(&self, address: &str) -> Result<(StatusCode, Vec<u8>)> {
         let url = reqwest::Url::parse(&self.page_url)?.join(address)?;
         let answer = self.client.get(url).send().await?;
         Ok((answer.status(), answer.bytes().await?.to_vec()))
@@ -77,27 +79,29 @@ impl Visitor {
 
 impl Page {
     async fn of(answer: reqwest::Response) -> Result<Self> {
-        Ok(Self { status: answer.status(), html: answer.text().await? })
+        let policy = answer.headers().get("content-security-policy").and_then(|value| value.to_str().ok());
+        let policy = policy.unwrap_or_default().to_owned();
+        Ok(Self { status: answer.status(), policy, html: answer.text().await? })
     }
 
     /// Where the photos' rows are from: `database`, `cache`, `stale`, `none`.
-    pub fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         between(&self.html, "data-source=\"", "\"").unwrap_or("missing")
     }
 
     /// Whether it greets somebody.
-    pub fn knows(&self, name: &str) -> bool {
+    pub(crate) fn knows(&self, name: &str) -> bool {
         self.html.contains(&format!("<bdi>{name}</bdi>")) && self.token().is_some()
     }
 
     /// Addresses of the pictures in the grid, newest first.
-    pub fn pictures(&self) -> Vec<String> {
+    pub(crate) fn pictures(&self) -> Vec<String> {
         let images = self.html.split("<img ").skip(1);
         images.filter_map(|tag| between(tag, "src=\"", "\"").map(|src| src.replace("&amp;", "&").replace("&#38;", "&"))).collect()
     }
 
     /// The secret of its forms.
-    pub fn token(&self) -> Option<String> {
+    pub(crate) fn token(&self) -> Option<String> {
         between(&self.html, "name=\"csrf\" value=\"", "\"").map(str::to_owned)
     }
 }
