@@ -59,6 +59,7 @@ impl MariaDb {
         let mut command = Command::new(install);
         command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         command.arg(format!("--datadir={}", folder.path().join("data").display()));
+        command.env("TMPDIR", folder.path()); // servers that share one remove each other's tables
         if is_root() {
             command.arg("--user=root");
         }
@@ -115,6 +116,7 @@ impl MariaDb {
     pub async fn revive(&mut self) -> Result<()> {
         let folder = self.folder.path();
         let mut command = Command::new(&self.program);
+        command.env("TMPDIR", folder);
         command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-buffer-pool-size=32M"]);
         command.args(["--innodb-flush-log-at-trx-commit=2", "--performance-schema=off"]);
         for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid"), ("init-file", "setup.sql")] {

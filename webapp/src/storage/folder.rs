@@ -64,13 +64,16 @@ impl Folder {
         self.uploads.join(key.to_string())
     }
 
-    /// Full pictures that are older than a moment, at most `count`.
+    /// Pictures of which some file is older than a moment, at most `count`.
     pub(crate) fn older_than(&self, moment: SystemTime, count: usize) -> io::Result<Vec<PictureKey>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.uploads)? {
             let entry = entry?;
-            let key = entry.file_name().to_str().and_then(PictureKey::parse);
-            let Some(key) = key.filter(|key| key.rendition() == Rendition::Full) else { continue };
+            let Some(key) = entry.file_name().to_str().and_then(PictureKey::parse) else { continue };
+            let key = key.with(Rendition::Full);
+            if found.contains(&key) {
+                continue;
+            }
             // Another node may remove the same file at the same time.
             if entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < moment) {
                 found.push(key);

@@ -56,11 +56,6 @@ impl PictureKey {
         Self { rendition, ..self }
     }
 
-    /// Which file of its picture it names.
-    pub(crate) fn rendition(self) -> Rendition {
-        self.rendition
-    }
-
     /// The name of the same picture's thumbnail.
     pub(crate) fn thumbnail(self) -> Self {
         self.with(Rendition::Small)

@@ -219,7 +219,7 @@ impl Storage {
         answers
     }
 
-    /// Full pictures that are at least so old, in every storage; at most `count` of each. Some may have no row.
+    /// Pictures with a file that is at least so old, in every storage; at most `count` of each. Some may have no row.
     ///
     /// # Errors
     /// When a storage does not answer in time.

@@ -67,17 +67,24 @@ impl S3 {
         }
     }
 
-    /// Puts files into the bucket. On an error none of them is there, as far as we can see to it.
+    /// Puts files into the bucket, all within one time limit. What an outage leaves half done is for the orphan sweep.
     pub(super) async fn keep(&self, files: &[(PictureKey, NamedTempFile)]) -> Result<(), StoreError> {
-        for (key, file) in files {
-            if let Err(error) = self.put(*key, file).await {
-                for (key, _) in files {
-                    let _ = self.remove_file(*key).await; // left for the orphan sweep then
-                }
-                return Err(error);
+        let mut tried = Vec::new();
+        let kept = self.guard.call(async {
+            for (key, file) in files {
+                tried.push(*key);
+                self.put(*key, file).await?;
+            }
+            Ok::<_, S3Error>(())
+        });
+        let outcome = kept.await;
+        if matches!(outcome, Err(StoreError::Refused { .. })) {
+            tried.pop(); // the bucket said that it did not take this one
+            for key in tried {
+                let _ = self.remove_file(key).await; // for the orphan sweep then
             }
         }
-        Ok(())
+        outcome
     }
 
     /// Removes all files of a picture.
@@ -126,7 +133,7 @@ impl S3 {
         self.guard.call(head).await
     }
 
-    /// Full pictures that are older than a moment, at most `count`.
+    /// Pictures of which some file is older than a moment, at most `count`.
     pub(super) async fn older_than(&self, moment: SystemTime, count: usize) -> Result<Vec<PictureKey>, StoreError> {
         let mut found = Vec::new();
         let mut next = None;
@@ -138,7 +145,11 @@ impl S3 {
                 written.is_some_and(|written| written < moment)
             });
             let keys = old.filter_map(|object| PictureKey::parse(object.key()?.rsplit('/').next()?));
-            found.extend(keys.filter(|key| key.rendition() == Rendition::Full));
+            for key in keys.map(|key| key.with(Rendition::Full)) {
+                if !found.contains(&key) {
+                    found.push(key);
+                }
+            }
             next = page.next_continuation_token().map(str::to_owned);
             if next.is_none() || found.len() >= count {
                 found.truncate(count);
@@ -147,14 +158,11 @@ impl S3 {
         }
     }
 
-    async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), StoreError> {
-        let put = async {
-            let body = ByteStream::from_path(file.path()).await.map_err(S3Error::from_text)?;
-            let request = self.client.put_object().bucket(&self.bucket).key(self.name(key)).body(body);
-            let request = request.content_type("image/jpeg").content_disposition("inline").cache_control(CACHE_CONTROL);
-            request.send().await.map(drop).map_err(S3Error::from)
-        };
-        self.guard.call(put).await
+    async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), S3Error> {
+        let body = ByteStream::from_path(file.path()).await.map_err(S3Error::from_text)?;
+        let request = self.client.put_object().bucket(&self.bucket).key(self.name(key)).body(body);
+        let request = request.content_type("image/jpeg").content_disposition("inline").cache_control(CACHE_CONTROL);
+        request.send().await.map(drop).map_err(S3Error::from)
     }
 
     async fn remove_file(&self, key: PictureKey) -> Result<(), StoreError> {
