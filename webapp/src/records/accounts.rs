@@ -8,7 +8,6 @@ use crate::{remote::StoreError, user_name::UserName};
 /// Someone who can sign in with a password.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct Account {
-    pub(crate) id: i64,
     /// As it is shown; may differ in case from what was typed.
     pub(crate) username: String,
     /// Argon2id in PHC form.
@@ -21,7 +20,7 @@ impl Records {
     /// # Errors
     /// When the database does not answer; so do all of these.
     pub(crate) async fn account(&self, name: &UserName) -> Result<Option<Account>, StoreError> {
-        const ACCOUNT: &str = "SELECT id, username, password_hash FROM accounts WHERE name_key = ?";
+        const ACCOUNT: &str = "SELECT username, password_hash FROM accounts WHERE name_key = ?";
         let key = name_key(name);
         self.guard
             .call(async { on_engine!(&self.engine, pool => sqlx::query_as(ACCOUNT).bind(key).fetch_optional(pool).await) })
@@ -38,16 +37,6 @@ impl Records {
             })
         })
         .await
-    }
-
-    /// Changes an account's password.
-    pub(crate) async fn set_password(&self, id: i64, password_hash: &str) -> Result<(), StoreError> {
-        const SET: &str = "UPDATE accounts SET password_hash = ? WHERE id = ?";
-        self.guard
-            .call(async {
-                on_engine!(&self.engine, pool => sqlx::query(SET).bind(password_hash).bind(id).execute(pool).await.map(drop))
-            })
-            .await
     }
 }
 
@@ -67,8 +56,6 @@ mod tests {
         assert!(!records.add_account(&name("JOSÉ"), "other").await.unwrap());
         let found = records.account(&name("josé")).await.unwrap().unwrap();
         assert_eq!((found.username.as_str(), found.password_hash.as_str()), ("José", "hash"));
-        records.set_password(found.id, "new").await.unwrap();
-        assert_eq!(records.account(&name("José")).await.unwrap().unwrap().password_hash, "new");
         assert!(records.account(&name("Bob")).await.unwrap().is_none());
     }
 }

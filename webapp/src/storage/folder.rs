@@ -135,8 +135,8 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let folder = Folder::open(data.path()).unwrap();
         let key = PictureKey::new();
-        folder.keep(vec![(key, folder.new_file().unwrap()), (key.thumbnail(), folder.new_file().unwrap())]).unwrap();
-        assert!(folder.path(key).exists() && folder.path(key.thumbnail()).exists());
+        folder.keep(vec![(key, folder.new_file().unwrap()), (key.with(Rendition::Small), folder.new_file().unwrap())]).unwrap();
+        assert!(folder.path(key).exists() && folder.path(key.with(Rendition::Small)).exists());
         assert_eq!(count(&folder.incoming), 0);
         folder.remove(key);
         assert_eq!(count(&folder.uploads), 0);
@@ -175,7 +175,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let folder = Folder::open(data.path()).unwrap();
         let key = PictureKey::new();
-        folder.keep(vec![(key, folder.new_file().unwrap()), (key.thumbnail(), folder.new_file().unwrap())]).unwrap();
+        folder.keep(vec![(key, folder.new_file().unwrap()), (key.with(Rendition::Small), folder.new_file().unwrap())]).unwrap();
         fs::write(folder.uploads.join("not-ours.jpg"), "").unwrap();
         let later = SystemTime::now() + Duration::from_secs(60);
         assert_eq!(folder.older_than(later, 9).unwrap(), [key]);

@@ -55,11 +55,6 @@ impl PictureKey {
     pub(crate) fn with(self, rendition: Rendition) -> Self {
         Self { rendition, ..self }
     }
-
-    /// The name of the same picture's thumbnail.
-    pub(crate) fn thumbnail(self) -> Self {
-        self.with(Rendition::Small)
-    }
 }
 
 impl Display for PictureKey {
