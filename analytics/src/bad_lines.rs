@@ -5,10 +5,15 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::warn;
 
+use crate::checkpoint::SinkMarks;
 use crate::decode::BadLine;
+use crate::sinks::take_back;
+
+/// What a checkpoint calls the file.
+const KEY: &str = "bad lines";
 
 /// How many bad lines are shown in the log; the rest are counted in the summary.
 const SHOWN: u64 = 10;
@@ -20,17 +25,30 @@ pub(crate) struct BadLines {
 }
 
 impl BadLines {
-    /// Creates the file, if there is to be one.
+    /// Creates the file, if there is to be one, or takes it back to where a checkpoint left it.
     ///
     /// # Errors
-    /// When it cannot be created.
-    pub(crate) fn create(path: Option<&Path>) -> Result<Self> {
-        let create = |path: &Path| {
-            let file =
-                File::create(path).with_context(|| format!("cannot create the file of --bad-lines, {}", path.display()))?;
+    /// When it cannot be opened.
+    pub(crate) fn open(path: Option<&Path>, marks: &SinkMarks) -> Result<Self> {
+        let open = |path: &Path| {
+            let file = match marks.get(KEY).and_then(Value::as_u64) {
+                Some(length) => take_back(path, length)?,
+                None => {
+                    File::create(path).with_context(|| format!("cannot create the file of --bad-lines, {}", path.display()))?
+                }
+            };
             anyhow::Ok((path.to_owned(), BufWriter::new(file)))
         };
-        Ok(Self { file: path.map(create).transpose()?, seen: 0 })
+        Ok(Self { file: path.map(open).transpose()?, seen: 0 })
+    }
+
+    /// Makes the file durable, and tells its length for a checkpoint.
+    pub(crate) fn settle(&self, marks: &mut SinkMarks) -> Result<()> {
+        let Some((path, file)) = &self.file else { return Ok(()) };
+        let saved = file.get_ref().sync_data().and_then(|()| file.get_ref().metadata());
+        let length = saved.with_context(|| format!("cannot write {} to the disk", path.display()))?.len();
+        marks.insert(KEY.to_owned(), length.into());
+        Ok(())
     }
 
     /// Shows and keeps these.
@@ -66,7 +84,7 @@ mod tests {
         let path = folder.path().join("bad.jsonl");
         let position = Position::File { file: "access.log".into(), line: 7 };
         let bad = BadLine { position, reason: "no time".to_owned(), text: "{".to_owned() };
-        BadLines::create(Some(&path)).unwrap().take(&[bad]).unwrap();
+        BadLines::open(Some(&path), &SinkMarks::new()).unwrap().take(&[bad]).unwrap();
         let kept: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!(kept, json!({ "position": "access.log:7", "reason": "no time", "line": "{" }));
     }

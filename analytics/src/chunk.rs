@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// One ordered sequence of lines: a shard of a stream, or a file. Numbered from 0 by the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ShardId(pub(crate) u32);
 
 /// Lines of one shard, in the order they were written, or news about the shard.
@@ -14,6 +15,55 @@ pub(crate) struct ShardId(pub(crate) u32);
 pub(crate) struct Chunk {
     pub(crate) shard: ShardId,
     pub(crate) payload: Payload,
+    /// Where the source stands behind this chunk; None: where it stood before.
+    pub(crate) mark: Option<Mark>,
+}
+
+impl Chunk {
+    /// A chunk that does not tell where the source stands.
+    pub(crate) fn new(shard: ShardId, payload: Payload) -> Self {
+        Self { shard, payload, mark: None }
+    }
+}
+
+/// Where a source stands: everything before has been handed over, and reading goes on from here.
+///
+/// A record is handed over whole, with all that was aggregated or compressed into it, so no position inside of a
+/// record is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Mark {
+    /// In a shard of a stream.
+    Shard { name: String, at: ShardMark },
+    /// In one of the files of a replay.
+    File(FileMark),
+}
+
+/// Where in a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ShardMark {
+    /// At the oldest record that the stream has.
+    Beginning,
+    /// At the first record that arrived at this moment or later, milliseconds since 1970.
+    Since(i64),
+    /// Behind the record with this sequence number.
+    After(String),
+    /// At the end: nothing more comes.
+    Drained,
+}
+
+/// Where in a list of files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileMark {
+    /// Which of the inputs, from 0.
+    pub(crate) input: usize,
+    /// Bytes of it that were read, after decompression.
+    pub(crate) offset: u64,
+    /// Lines in those bytes.
+    pub(crate) lines: u64,
+    /// Lines of all inputs together.
+    pub(crate) total_lines: u64,
+    /// MD5 of the first bytes of the input, and how many they are: tells another file of the same name.
+    pub(crate) head: (String, u64),
 }
 
 /// The contents of a [`Chunk`].

@@ -122,8 +122,8 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) region: Option<String>,
 
-    /// Where to start in a stream
-    #[arg(long, value_enum, default_value_t = Start::Latest)]
+    /// Where to start in a stream that no checkpoint knows: latest, trim-horizon, or a time such as 2026-11-21T10:00:00Z
+    #[arg(long, value_name = "WHERE", default_value = "latest")]
     pub(crate) start: Start,
 
     /// What the time of a row is [default: arrival on a stream, event in a file]
@@ -153,6 +153,18 @@ pub(crate) struct Flags {
     /// Serve live results over HTTP on this loopback address; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+
+    /// Keep the state and the positions in this folder, and go on from there after a stop or a crash
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// How often the state is kept; without --checkpoint, how often sinks finish their files
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) checkpoint_interval: Duration,
+
+    /// Forget the state in the folder of --checkpoint, and start over
+    #[arg(long)]
+    pub(crate) fresh: bool,
 
     /// Groups held in open windows; beyond it the oldest windows close early
     #[arg(long, value_name = "COUNT", default_value_t = 5_000_000)]

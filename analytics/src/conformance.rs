@@ -15,13 +15,14 @@ use bytes::Bytes;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
+use crate::checkpoint::{Draft, round_trip};
 use crate::chunk::{Chunk, Payload, ShardId};
 use crate::cli::{Arguments, Command};
 use crate::decode::{Decoder, Missing};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, Engine, EngineOptions, StreamRows, stream_schema};
 use crate::program::{self, Program, RowTime, StreamId};
 use crate::settings::{Settings, input_plan};
-use crate::sinks::{Layout, csv_text};
+use crate::sinks::{Format, Layout, SinkPlan, csv_text};
 
 fn folders() -> Vec<PathBuf> {
     let root = tests::data::repository("tests/programs");
@@ -39,13 +40,18 @@ fn read(path: &Path) -> String {
 struct Way {
     lines_in_a_batch: usize,
     allowed_lateness_ms: Option<i64>,
+    /// After so many batches the engine is dropped, and another one goes on from its checkpoint.
+    restart_after: Option<usize>,
 }
 
-const WAYS: [Way; 4] = [
-    Way { lines_in_a_batch: usize::MAX, allowed_lateness_ms: None },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: None },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0) },
-    Way { lines_in_a_batch: 3, allowed_lateness_ms: Some(0) },
+const WAYS: [Way; 7] = [
+    Way { lines_in_a_batch: usize::MAX, allowed_lateness_ms: None, restart_after: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: None },
+    Way { lines_in_a_batch: 3, allowed_lateness_ms: Some(0), restart_after: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: Some(1) },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: Some(2) },
+    Way { lines_in_a_batch: 2, allowed_lateness_ms: Some(0), restart_after: Some(3) },
 ];
 
 /// The rows of every stream, in the order they came.
@@ -56,16 +62,24 @@ fn run(program: &Program, input: &str, way: Way) -> Vec<StreamRows> {
         idle_after_ms: 0,
         max_groups: 1_000_000,
     };
-    let mut decoder = Decoder::new(input_plan(program, RowTime::Event, "t", Missing::Null));
-    let mut engine = Engine::new(program, decoder.schema(), options).unwrap_or_else(|error| panic!("{}", error.message));
+    let decoder = || Decoder::new(input_plan(program, RowTime::Event, "t", Missing::Null));
+    let schema = decoder().schema();
+    let mut decoder = decoder();
+    let new = || Engine::new(program, schema.clone(), options.clone()).unwrap_or_else(|error| panic!("{}", error.message));
+    let mut engine = new();
     let lines: Vec<&str> = input.lines().collect();
     let mut rows = Vec::new();
     let mut first_line = 1;
-    for batch in lines.chunks(way.lines_in_a_batch.min(lines.len().max(1))) {
+    for (index, batch) in lines.chunks(way.lines_in_a_batch.min(lines.len().max(1))).enumerate() {
+        if way.restart_after.is_some_and(|count| index % count == 0) {
+            let draft = Draft { number: 1, marks: BTreeMap::new(), image: engine.image().unwrap() };
+            engine = new();
+            engine.restore(round_trip(draft).image, 0).unwrap();
+        }
         let bytes = Bytes::from(batch.join("\n"));
         let payload = Payload::Lines { bytes, file: "input.jsonl".into(), first_line, arrivals_ms: vec![] };
         first_line += batch.len() as u64;
-        rows.extend(engine.handle(decoder.decode(Chunk { shard: ShardId(0), payload }, 0), 0).unwrap().rows);
+        rows.extend(engine.handle(decoder.decode(Chunk::new(ShardId(0), payload), 0), 0).unwrap().rows);
     }
     rows.extend(engine.finish(0).unwrap().rows);
     rows
@@ -146,7 +160,9 @@ async fn the_shorthand_counts_a_real_log_by_event() {
     let log = tests::data::apache_json("access.log.gz").display().to_string();
     let arguments = Arguments::try_parse_from(["analytics", "--window", "10s", "--input", &log, "--format", "csv"]).unwrap();
     let Ok(settings) = Settings::counting(arguments.counts) else { panic!("refused") };
-    let settings = Settings { output: Some(folder.path().to_owned()), ..settings };
+    let sinks =
+        settings.sinks.iter().map(|plan| SinkPlan::in_folder(folder.path(), Format::Csv, plan.stream, plan.layout.clone()));
+    let settings = Settings { sinks: sinks.collect(), ..settings };
     crate::pipeline::run(settings, CancellationToken::new()).await.unwrap();
     let expected = read(&tests::data::apache_json("access.expected-10s.csv"));
     assert!(read(&folder.path().join("request_counts.csv")) == expected, "the rows differ from access.expected-10s.csv");
@@ -174,6 +190,7 @@ proptest::proptest! {
     #[test]
     fn sliding_windows_equal_a_loop_over_sorted_rows(
         rows in proptest::collection::vec((0_i64..20, 0_i32..3, -9_i32..9), 0..40), lines_in_a_batch in 1_usize..7,
+        restart_after in proptest::option::of(1_usize..5),
     ) {
         let program = program::load(SLIDING, vec![]).unwrap();
         let line = |(index, (second, k, v)): (usize, &(i64, i32, i32))| {
@@ -186,7 +203,7 @@ proptest::proptest! {
             serde_json::json!({ "t": time.to_string(), "k": k, "v": v }).to_string()
         };
         let input = rows.iter().map(text).collect::<Vec<_>>().join("\n");
-        let found = run(&program, &input, Way { lines_in_a_batch, allowed_lateness_ms: Some(21_000) });
+        let found = run(&program, &input, Way { lines_in_a_batch, allowed_lateness_ms: Some(21_000), restart_after });
         let (stream, layout) = stream_of("expected.csv", &program);
 
         let mut sorted = rows.clone();

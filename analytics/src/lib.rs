@@ -15,6 +15,7 @@
 //! a row that comes too late is counted and located, never fatal, never silent.
 
 mod bad_lines;
+mod checkpoint;
 mod chunk;
 mod cli;
 mod clock;

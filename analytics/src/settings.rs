@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use config::exit::Failure;
 
+use crate::checkpoint::{CheckpointSettings, Identity};
 use crate::cli::{CountArguments, Flags, ProgramArguments, RunArguments};
 use crate::decode::{InputPlan, Missing, TIME_FIELD};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, stream_schema};
 use crate::live::Shown;
 use crate::program::{self, Program, REQUEST_COUNTS, RowTime, StreamColumn, StreamId, StreamKind};
-use crate::sinks::{Format, Layout};
+use crate::sinks::{Format, Layout, SinkPlan, Target};
 use crate::source::Input;
 use crate::source::kinesis::Start;
 use crate::sql::{ColumnDefinition, SqlError};
@@ -30,16 +31,16 @@ pub(crate) struct Settings {
     pub(crate) allowed_lateness: Option<Duration>,
     pub(crate) idle_after: Duration,
     pub(crate) until_idle: Option<Duration>,
-    pub(crate) format: Format,
-    /// Streams that are printed, and how.
-    pub(crate) printed: Vec<(StreamId, Layout)>,
-    /// None: to standard output.
-    pub(crate) output: Option<PathBuf>,
+    /// Where the rows of streams go.
+    pub(crate) sinks: Vec<SinkPlan>,
     /// Streams that live readers see.
     pub(crate) shown: Vec<Shown>,
     pub(crate) bad_lines: Option<PathBuf>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) max_groups: usize,
+    pub(crate) checkpoint: Option<CheckpointSettings>,
+    /// How often checkpoints are made, or files of sinks are finished when there are none.
+    pub(crate) checkpoint_interval: Duration,
 }
 
 /// The text of a program, to show errors in it.
@@ -100,15 +101,16 @@ impl Settings {
         let row_time = row_time(&flags, None)?;
         // Every line of the access log has these fields, so one without is bad.
         let input_plan = input_plan(&program, row_time, TIME_FIELD, Missing::Bad);
-        let layout = |(stream, name): (StreamId, &str)| {
+        let sink = |(stream, name): (StreamId, &str)| {
             let schema = stream_schema(&program.streams[stream.0]);
-            (stream, Layout::of_request_counts(name, &schema, flags.format, width_ms % 1000 == 0))
+            let layout = Layout::of_request_counts(name, &schema, flags.format, width_ms % 1000 == 0);
+            SinkPlan { stream, layout, target: Target::Stdout(flags.format) }
         };
         let streams: Vec<(StreamId, &str)> = named_streams(&program).filter(|(_, name)| *name == REQUEST_COUNTS).collect();
-        let printed = streams.iter().copied().map(layout).collect();
+        let sinks = streams.iter().copied().map(sink).collect();
         let shown = streams.iter().map(|(stream, name)| shown(&program, *stream, name, 1)).collect();
         let source = SourceText { file: "--window".to_owned(), text: String::new() };
-        Ok(Self::new(program, source, input_plan, printed, shown, flags))
+        Self::new(program, source, input_plan, sinks, shown, flags)
     }
 
     /// For a program.
@@ -123,33 +125,27 @@ impl Settings {
         let program = program::load(&source.text, columns).map_err(|errors| source.failure(&errors))?;
         let row_time = row_time(&arguments.flags, arguments.arrival.as_deref())?;
         let input_plan = input_plan(&program, row_time, &arguments.time_field, Missing::Null);
-        let printed = printed(&program, &arguments.print)?;
-        if printed.len() > 1 && arguments.output.is_none() && arguments.flags.format != Format::Table {
-            let names: Vec<&str> = printed.iter().map(|(_, layout)| layout.name.as_str()).collect();
-            return Err(Failure::usage(format!(
-                "this program has {} results, {}: print one of them with --print NAME, or all with --output FOLDER",
-                names.len(),
-                names.join(", ")
-            )));
-        }
+        let sinks = sinks(&program, &arguments)?;
         let shown = named_streams(&program).map(|(stream, name)| shown(&program, stream, name, 0)).collect();
-        let settings = Self::new(program, source, input_plan, printed, shown, arguments.flags);
-        Ok(Self { output: arguments.output, arrivals: arguments.arrival, ..settings })
+        let settings = Self::new(program, source, input_plan, sinks, shown, arguments.flags)?;
+        Ok(Self { arrivals: arguments.arrival, ..settings })
     }
 
     fn new(
         program: Program,
         source: SourceText,
         input_plan: InputPlan,
-        printed: Vec<(StreamId, Layout)>,
+        sinks: Vec<SinkPlan>,
         shown: Vec<Shown>,
         flags: Flags,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
         let is_stream = flags.input.iter().any(|input| matches!(input, Input::Kinesis(_)));
-        Self {
+        Ok(Self {
             program,
             source,
             input_plan,
+            checkpoint: checkpoint(&flags)?,
+            checkpoint_interval: flags.checkpoint_interval,
             inputs: flags.input,
             arrivals: None,
             aws: config::aws::AwsSettings { endpoint: flags.endpoint, region: flags.region },
@@ -157,15 +153,58 @@ impl Settings {
             allowed_lateness: flags.allowed_lateness.or(is_stream.then_some(Duration::ZERO)),
             idle_after: flags.idle_after,
             until_idle: flags.until_idle,
-            format: flags.format,
-            printed,
-            output: None,
+            sinks,
             shown,
             bad_lines: flags.bad_lines,
             listen: flags.listen,
             max_groups: flags.max_groups,
-        }
+        })
     }
+
+    /// What a checkpoint of this run belongs to.
+    pub(crate) fn identity(&self) -> Identity {
+        let program = self.program.fingerprint(self.input_plan.row_time);
+        Identity { program, inputs: self.inputs.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// Where checkpoints go; checks that the input can be read again from the middle.
+fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
+    let (Some(folder), is_fresh) = (flags.checkpoint.clone(), flags.fresh) else {
+        return if flags.fresh {
+            Err(Failure::usage("--fresh forgets the state in the folder of --checkpoint; name it"))
+        } else {
+            Ok(None)
+        };
+    };
+    if flags.input.contains(&Input::Stdin) {
+        return Err(Failure::usage("--checkpoint needs an input that can be read again: files or a stream, not standard input"));
+    }
+    if flags.rowtime == Some(RowTime::Clock) {
+        return Err(Failure::usage(
+            "--checkpoint needs a ROWTIME that is the same when a row is read again; --rowtime clock is not, use arrival or event",
+        ));
+    }
+    Ok(Some(CheckpointSettings { folder, is_fresh }))
+}
+
+/// Where the rows go: to standard output or a folder.
+fn sinks(program: &Program, arguments: &RunArguments) -> Result<Vec<SinkPlan>, Failure> {
+    let printed = printed(program, &arguments.print)?;
+    let format = arguments.flags.format;
+    if let Some(folder) = &arguments.output {
+        let plan = |(stream, layout)| SinkPlan::in_folder(folder, format, stream, layout);
+        return Ok(printed.into_iter().map(plan).collect());
+    }
+    if printed.len() > 1 && format != Format::Table {
+        let names: Vec<&str> = printed.iter().map(|(_, layout)| layout.name.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "this program has {} results, {}: print one of them with --print NAME, or all with --output FOLDER",
+            names.len(),
+            names.join(", ")
+        )));
+    }
+    Ok(printed.into_iter().map(|(stream, layout)| SinkPlan { stream, layout, target: Target::Stdout(format) }).collect())
 }
 
 /// What the time of a row is; checks that the flags go together.

@@ -23,7 +23,9 @@ pub(crate) fn text(summary: &Summary) -> String {
     add(stats.late_rows, "row", "rows", "came after the window had closed and did not count; --allowed-lateness waits longer");
     add(stats.failed_rows, "row", "rows", "could not be computed and went to error_stream");
     add(stats.closed_early, "window", "windows", "closed early because too many groups were held; --max-groups allows more");
-    if !summary.is_complete {
+    if !summary.is_complete && summary.is_kept {
+        add(summary.open_windows as u64, "window is", "windows are", "still open and kept in the checkpoint");
+    } else if !summary.is_complete {
         add(summary.open_windows as u64, "window", "windows", "still open when it was stopped, and not written");
     }
     text

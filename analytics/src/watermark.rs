@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chunk::ShardId;
 
 /// A watermark before any row.
@@ -29,10 +31,33 @@ pub(crate) struct Watermark {
     idle_after_ms: i64,
 }
 
+/// What a checkpoint keeps of a watermark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WatermarkImage {
+    value_ms: i64,
+    /// How far each shard that takes part had come.
+    reached_ms: Vec<(ShardId, i64)>,
+}
+
 impl Watermark {
     /// `idle_after_ms`: how long a shard that has caught up may be quiet before the others go on without it.
     pub(crate) fn new(idle_after_ms: i64) -> Self {
         Self { shards: BTreeMap::new(), value_ms: BEFORE_ALL, idle_after_ms }
+    }
+
+    /// What another watermark needs to go on from here.
+    pub(crate) fn image(&self) -> WatermarkImage {
+        let reached_ms = self.shards.iter().map(|(shard, known)| (*shard, known.reached_ms)).collect();
+        WatermarkImage { value_ms: self.value_ms, reached_ms }
+    }
+
+    /// Goes on from there. Every shard is waited for, as if it had just begun.
+    pub(crate) fn restore(&mut self, image: &WatermarkImage, now_ms: i64) {
+        self.value_ms = image.value_ms;
+        let shard = |(shard, reached_ms): &(ShardId, i64)| {
+            (*shard, Shard { reached_ms: *reached_ms, active_at_ms: now_ms, is_caught_up: false })
+        };
+        self.shards = image.reached_ms.iter().map(shard).collect();
     }
 
     /// Milliseconds since 1970: rows older than this are not expected. [`BEFORE_ALL`] at first.

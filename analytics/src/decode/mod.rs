@@ -18,8 +18,9 @@ mod typed;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use memchr::memchr_iter;
+use serde::{Deserialize, Serialize};
 
-use crate::chunk::{Chunk, Payload, Position, ShardId, StreamRecord};
+use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
 use crate::program::{RowTime, StreamColumn};
 use crate::sql::SqlType;
@@ -59,6 +60,8 @@ const BAD_LINE_BYTES: usize = 1024;
 pub(crate) struct Decoded {
     pub(crate) shard: ShardId,
     pub(crate) event: ShardEvent,
+    /// See [`Chunk::mark`].
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Rows of a shard, or news about it, in the shard's order.
@@ -85,7 +88,7 @@ pub(crate) struct Rows {
 }
 
 /// Lines, by what became of them. Each line is in `lines` once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LineCounts {
     /// Records of the stream; for a file the same as `lines`.
     pub(crate) records: u64,
@@ -152,7 +155,7 @@ impl Decoder {
 
     /// Decodes one chunk. `now_ms` is the clock, for rows whose time is when they were read.
     pub(crate) fn decode(&mut self, chunk: Chunk, now_ms: i64) -> Decoded {
-        let shard = chunk.shard;
+        let (shard, mark) = (chunk.shard, chunk.mark);
         let event = match chunk.payload {
             Payload::Lines { bytes, file, first_line, arrivals_ms } => {
                 let place = |_, line| Position::File { file: file.clone(), line: first_line + u64::from(line) };
@@ -172,7 +175,7 @@ impl Decoder {
             Payload::CaughtUp { at_ms } => ShardEvent::CaughtUp { at_ms },
             Payload::End => ShardEvent::End,
         };
-        Decoded { shard, event }
+        Decoded { shard, event, mark }
     }
 
     /// `place` tells where the line of a record stands.

@@ -23,7 +23,7 @@ pub(crate) fn text_plan(columns: &[&str], row_time: RowTime) -> InputPlan {
 fn decode(columns: &[&str], row_time: RowTime, bytes: &[u8]) -> Rows {
     let plan = text_plan(columns, row_time);
     let payload = Payload::Lines { bytes: Bytes::copy_from_slice(bytes), file: "log".into(), first_line: 1, arrivals_ms: vec![] };
-    match Decoder::new(plan).decode(Chunk { shard: ShardId(0), payload }, 7).event {
+    match Decoder::new(plan).decode(Chunk::new(ShardId(0), payload), 7).event {
         ShardEvent::Rows(rows) => rows,
         other => panic!("{other:?}"),
     }

@@ -10,7 +10,9 @@ mod date_format;
 mod drive;
 mod errors;
 mod fault;
+mod frame;
 mod functions;
+mod image;
 mod node;
 mod piece;
 mod plan;
@@ -26,6 +28,7 @@ use std::collections::{HashMap, VecDeque};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use datafusion::error::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::chunk::ShardId;
 use crate::decode::{BadLine, Decoded, LineCounts, Rows, ShardEvent};
@@ -37,6 +40,7 @@ use node::RunningNode;
 pub(crate) use assign::{columns_schema, cut, stream_schema};
 pub(crate) use errors::ERROR_SCHEMA;
 pub(crate) use fault::RowFault;
+pub(crate) use image::{EngineImage, Facts};
 
 /// How windows close and how much is kept.
 #[derive(Debug, Clone)]
@@ -69,7 +73,7 @@ pub(crate) struct StreamRows {
 }
 
 /// Totals since the start.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stats {
     pub(crate) lines: LineCounts,
     /// Rows of the input that were taken.

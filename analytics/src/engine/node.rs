@@ -6,6 +6,7 @@ use datafusion::error::Result;
 
 use super::assign::Assign;
 use super::fault::{self, RowFault};
+use super::image::{self, NodeImage, Tables, WaitingImage};
 use super::piece::Piece;
 use super::plan;
 use super::sliding::SlidingNode;
@@ -106,6 +107,35 @@ impl RunningNode {
         };
         self.finish(results, done, faults);
         Ok(is_closed)
+    }
+
+    /// What another node needs to go on from here.
+    pub(super) fn image(&mut self, tables: &mut Tables) -> Result<NodeImage> {
+        Ok(match &mut self.work {
+            Work::Project(_) => NodeImage::Project,
+            Work::Tumbling(node) => node.image(tables)?,
+            Work::Sliding(node) => {
+                let waiting = WaitingImage::of(node.waiting(), tables);
+                NodeImage::Sliding { waiting, frames: node.frame_images(tables)? }
+            }
+            Work::Sorted(node) => NodeImage::Sorted { waiting: WaitingImage::of(node.waiting(), tables) },
+        })
+    }
+
+    /// Goes on with the state of another node of the same plan.
+    pub(super) fn restore(&mut self, image: &NodeImage, tables: &mut Tables) -> Result<()> {
+        match (&mut self.work, image) {
+            (Work::Project(_), NodeImage::Project) => Ok(()),
+            (Work::Tumbling(node), NodeImage::Tumbling { closed_until_ms, windows }) => {
+                node.restore(*closed_until_ms, windows, tables)
+            }
+            (Work::Sliding(node), NodeImage::Sliding { waiting, frames }) => {
+                waiting.put_into(node.waiting(), tables)?;
+                node.restore_frames(frames, tables)
+            }
+            (Work::Sorted(node), NodeImage::Sorted { waiting }) => waiting.put_into(node.waiting(), tables),
+            _ => Err(image::misfit("an operator of another kind")),
+        }
     }
 
     /// Groups or rows that are held.

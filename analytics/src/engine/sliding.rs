@@ -3,24 +3,23 @@
 //! For each frame and partition a ring of the rows inside, and DataFusion's accumulators, which take a row in and out.
 //! A row is told at once what came before it, so rows of the same moment that follow it do not count.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMillisecondType};
-use arrow::row::{RowConverter, SortField};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::Accumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::fault::{self, RowFault};
+use super::frame::FrameState;
+use super::image::{Tables, misfit};
 use super::piece::Piece;
 use super::plan::{self, Planned};
 use super::split::{as_aggregate, only_aggregate};
 use super::waiting::Waiting;
-use crate::program::{Extent, Frame, Sliding};
+use crate::program::Sliding;
 
 /// The sliding windows of one node.
 pub(super) struct SlidingNode {
@@ -65,6 +64,29 @@ impl SlidingNode {
     /// Rows that wait, and rows inside of windows.
     pub(super) fn held(&self) -> usize {
         self.waiting.rows() + self.frames.iter().map(|frame| frame.held).sum::<usize>()
+    }
+
+    /// The rows that wait.
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
+    /// The rows inside of windows: a table a frame.
+    pub(super) fn frame_images(&self, tables: &mut Tables) -> Result<Vec<usize>> {
+        self.frames.iter().map(|frame| Ok(tables.put(frame.image()?.into_iter().collect()))).collect()
+    }
+
+    /// Puts the rows of another node into the windows.
+    pub(super) fn restore_frames(&mut self, images: &[usize], tables: &mut Tables) -> Result<()> {
+        if images.len() != self.frames.len() {
+            return Err(misfit("other sliding windows"));
+        }
+        for (frame, table) in self.frames.iter_mut().zip(images) {
+            for batch in tables.take(*table)? {
+                frame.restore(&batch)?;
+            }
+        }
+        Ok(())
     }
 
     /// A moment that frees half of the waiting rows.
@@ -117,122 +139,4 @@ fn check_slides(aggregate: &AggregateFunctionExpr) -> Result<()> {
         return Ok(());
     }
     Err(DataFusionError::Plan(format!("{} cannot be computed over a sliding window", aggregate.fun().name())))
-}
-
-/// One frame over all partitions.
-struct FrameState {
-    extent: Extent,
-    /// Columns of the partition keys among the prepared ones.
-    keys: Vec<usize>,
-    converter: RowConverter,
-    aggregates: Vec<Arc<AggregateFunctionExpr>>,
-    partitions: HashMap<Box<[u8]>, Partition>,
-    /// Rows in all rings.
-    held: usize,
-    /// Rows taken since partitions were looked through for empty ones.
-    since_sweep: usize,
-}
-
-/// One partition of a frame.
-struct Partition {
-    /// Rows inside of the frame, oldest first: ROWTIME, and for each aggregate its arguments.
-    ring: VecDeque<(i64, Vec<Vec<ArrayRef>>)>,
-    accumulators: Vec<Box<dyn Accumulator>>,
-}
-
-impl FrameState {
-    fn new(frame: &Frame, prepared: &Schema) -> Result<Self> {
-        let keys = frame.partition_by.iter().map(|name| Ok(prepared.index_of(name)?)).collect::<Result<Vec<_>>>()?;
-        let fields = keys.iter().map(|key| SortField::new(prepared.field(*key).data_type().clone())).collect();
-        let converter = RowConverter::new(fields)?;
-        let extent = frame.extent;
-        Ok(Self { extent, keys, converter, aggregates: Vec::new(), partitions: HashMap::new(), held: 0, since_sweep: 0 })
-    }
-
-    /// Takes rows in order, with the columns that the aggregates read. Returns the aggregates for each of them.
-    fn take(&mut self, rows: &RecordBatch, arguments: &RecordBatch) -> Result<Vec<Vec<ScalarValue>>> {
-        let times = rows.column(0).as_primitive::<TimestampMillisecondType>().values();
-        let keys: Vec<ArrayRef> = self.keys.iter().map(|key| rows.column(*key).clone()).collect();
-        let keys = if keys.is_empty() { None } else { Some(self.converter.convert_columns(&keys)?) };
-        let arguments = self.arguments(arguments)?;
-        let mut values = Vec::with_capacity(rows.num_rows());
-        for row in 0..rows.num_rows() {
-            let key = keys.as_ref().map_or(Box::default(), |keys| Box::from(keys.row(row).as_ref()));
-            let of = |columns: &Vec<ArrayRef>| columns.iter().map(|column| one(column, row)).collect::<Result<Vec<_>>>();
-            let arguments = arguments.iter().map(of).collect::<Result<Vec<_>>>()?;
-            values.push(self.row(key, times[row], arguments)?);
-        }
-        if let Some(&latest_ms) = times.last() {
-            self.sweep(latest_ms, rows.num_rows());
-        }
-        Ok(values)
-    }
-
-    /// The arguments of every aggregate, over all rows.
-    fn arguments(&self, rows: &RecordBatch) -> Result<Vec<Vec<ArrayRef>>> {
-        let of = |aggregate: &Arc<AggregateFunctionExpr>| {
-            let expressions = aggregate.expressions();
-            expressions.iter().map(|expression| expression.evaluate(rows)?.into_array(rows.num_rows())).collect()
-        };
-        self.aggregates.iter().map(of).collect()
-    }
-
-    fn row(&mut self, key: Box<[u8]>, ms: i64, arguments: Vec<Vec<ArrayRef>>) -> Result<Vec<ScalarValue>> {
-        let partition = match self.partitions.entry(key) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => {
-                let accumulators = self.aggregates.iter().map(|aggregate| aggregate.create_sliding_accumulator());
-                new.insert(Partition { ring: VecDeque::new(), accumulators: accumulators.collect::<Result<_>>()? })
-            }
-        };
-        for (accumulator, arguments) in partition.accumulators.iter_mut().zip(&arguments) {
-            accumulator.update_batch(arguments)?;
-        }
-        partition.ring.push_back((ms, arguments));
-        self.held += 1;
-        self.held -= partition.drop_outside(self.extent, ms)?;
-        partition.accumulators.iter_mut().map(|accumulator| accumulator.evaluate()).collect()
-    }
-
-    /// Forgets partitions whose rows have all left a window of time. Looked for once as many rows have come as there
-    /// are partitions, so that it costs the same for each row.
-    fn sweep(&mut self, latest_ms: i64, rows: usize) {
-        self.since_sweep += rows;
-        let Extent::RangeMs(range_ms) = self.extent else { return };
-        if self.since_sweep < self.partitions.len() {
-            return;
-        }
-        self.since_sweep = 0;
-        let oldest_ms = latest_ms.saturating_sub(range_ms);
-        self.partitions.retain(|_, partition| partition.ring.back().is_some_and(|(ms, _)| *ms >= oldest_ms));
-        self.held = self.partitions.values().map(|partition| partition.ring.len()).sum();
-    }
-}
-
-impl Partition {
-    /// Takes rows out that the frame of a row at this moment no longer has. Returns how many.
-    fn drop_outside(&mut self, extent: Extent, ms: i64) -> Result<usize> {
-        let mut dropped = 0;
-        while let Some((oldest_ms, _)) = self.ring.front() {
-            let is_inside = match extent {
-                // The lower end belongs to the window, as in SQL:2008.
-                Extent::RangeMs(range_ms) => *oldest_ms >= ms.saturating_sub(range_ms),
-                Extent::Rows(rows) => self.ring.len() <= rows + 1,
-            };
-            if is_inside {
-                break;
-            }
-            let Some((_, arguments)) = self.ring.pop_front() else { break };
-            for (accumulator, arguments) in self.accumulators.iter_mut().zip(&arguments) {
-                accumulator.retract_batch(arguments)?;
-            }
-            dropped += 1;
-        }
-        Ok(dropped)
-    }
-}
-
-/// One value of a column, in an array of its own: a slice would keep the whole batch.
-fn one(column: &ArrayRef, row: usize) -> Result<ArrayRef> {
-    ScalarValue::try_from_array(column, row)?.to_array()
 }

@@ -47,6 +47,11 @@ impl SortedNode {
         self.waiting.middle()
     }
 
+    /// The rows that wait.
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
     /// Takes rows. Returns how many of them came too late.
     pub(super) fn push(&mut self, batch: RecordBatch) -> Result<u64> {
         Ok(self.waiting.push(batch)?)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::checkpoint::{Draft, round_trip};
 use crate::chunk::{Chunk, Payload, StreamRecord};
 use crate::decode::Decoder;
 use crate::decode::tests::text_plan;
@@ -58,7 +59,7 @@ fn feed(engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec<StreamRows
 }
 
 fn send(engine: &mut Engine, shard: u32, payload: Payload, now_ms: i64) -> Vec<StreamRows> {
-    engine.handle(decoder().decode(Chunk { shard: ShardId(shard), payload }, now_ms), now_ms).unwrap().rows
+    engine.handle(decoder().decode(Chunk::new(ShardId(shard), payload), now_ms), now_ms).unwrap().rows
 }
 
 /// (window start, client) -> count. Panics when a window closed twice.
@@ -156,6 +157,8 @@ struct Log {
     cuts: Vec<usize>,
     /// Batches after which readers look.
     looks: Vec<bool>,
+    /// Batches after which the engine is dropped, and another one goes on from its checkpoint.
+    restarts: Vec<bool>,
 }
 
 const DISORDER_MS: i64 = 15_000;
@@ -171,8 +174,9 @@ fn log() -> impl Strategy<Value = Log> {
             };
             rows.into_iter().map(place).collect()
         });
-        (Just(shards), rows, proptest::collection::vec(1usize..40, 1..20), proptest::collection::vec(any::<bool>(), 20))
-            .prop_map(|(shards, rows, cuts, looks)| Log { shards, rows, cuts, looks })
+        let flags = || proptest::collection::vec(any::<bool>(), 20);
+        (Just(shards), rows, proptest::collection::vec(1usize..40, 1..20), flags(), flags())
+            .prop_map(|(shards, rows, cuts, looks, restarts)| Log { shards, rows, cuts, looks, restarts })
     })
 }
 
@@ -192,7 +196,8 @@ fn stream(log: &Log) -> (Engine, Vec<StreamRows>) {
         closed.extend(send(&mut engine, shard, Payload::Begin, 0));
     }
     let mut rest = log.rows.as_slice();
-    for (size, look) in log.cuts.iter().cycle().zip(log.looks.iter().cycle()) {
+    let flags = log.looks.iter().zip(&log.restarts).cycle();
+    for (size, (look, restart)) in log.cuts.iter().cycle().zip(flags) {
         if rest.is_empty() {
             break;
         }
@@ -206,6 +211,11 @@ fn stream(log: &Log) -> (Engine, Vec<StreamRows>) {
         }
         if *look {
             engine.snapshot().unwrap();
+        }
+        if *restart {
+            let draft = Draft { number: 1, marks: BTreeMap::new(), image: engine.image().unwrap() };
+            engine = self::engine(Some(DISORDER_MS), usize::MAX);
+            engine.restore(round_trip(draft).image, 0).unwrap();
         }
     }
     closed.extend(engine.finish(0).unwrap().rows);

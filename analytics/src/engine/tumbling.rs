@@ -14,6 +14,7 @@ use datafusion::error::Result;
 use super::assign::row_time;
 use super::cut;
 use super::fault::{self, RowFault};
+use super::image::{NodeImage, Tables};
 use super::piece::Piece;
 use super::plan;
 use super::split::{self, Split};
@@ -87,7 +88,10 @@ impl TumblingNode {
 
     /// Closes the windows that end at or before this moment.
     pub(super) fn close_until(&mut self, until_ms: i64, closed: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<()> {
-        self.closed_until_ms = self.closed_until_ms.max(until_ms);
+        // At the end of the input only what is open is over: after a restart more may come.
+        let last = self.open.keys().next_back();
+        let closed_ms = if until_ms == i64::MAX { last.map_or(i64::MIN, |start| self.window.end_of(*start)) } else { until_ms };
+        self.closed_until_ms = self.closed_until_ms.max(closed_ms);
         while let Some(first) = self.open.first_entry() {
             if self.window.end_of(*first.key()) > until_ms {
                 break;
@@ -106,6 +110,24 @@ impl TumblingNode {
         let Some((start_ms, state)) = self.open.pop_first() else { return Ok(None) };
         self.closed_until_ms = self.closed_until_ms.max(self.window.end_of(start_ms));
         self.close(start_ms, state, faults).map(Some)
+    }
+
+    /// What another node needs to go on from here.
+    pub(super) fn image(&mut self, tables: &mut Tables) -> Result<NodeImage> {
+        let mut windows = Vec::with_capacity(self.open.len());
+        for (&start_ms, state) in &mut self.open {
+            windows.push((start_ms, tables.put(state.image(&mut self.split)?)));
+        }
+        Ok(NodeImage::Tumbling { closed_until_ms: self.closed_until_ms, windows })
+    }
+
+    /// Goes on with the windows of another node of the same plan.
+    pub(super) fn restore(&mut self, closed_until_ms: i64, windows: &[(i64, usize)], tables: &mut Tables) -> Result<()> {
+        self.closed_until_ms = closed_until_ms;
+        for (start_ms, table) in windows {
+            self.open.insert(*start_ms, WindowState::restored(tables.take(*table)?));
+        }
+        Ok(())
     }
 
     /// Open windows.

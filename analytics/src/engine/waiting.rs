@@ -29,6 +29,25 @@ impl Waiting {
         self.rows
     }
 
+    /// Every row before this moment has gone on.
+    pub(super) fn released_until_ms(&self) -> i64 {
+        self.released_until_ms
+    }
+
+    /// The rows that wait, in the order they came.
+    pub(super) fn image(&self) -> Vec<RecordBatch> {
+        self.batches.clone()
+    }
+
+    /// Goes on with the rows of another one.
+    pub(super) fn restore(&mut self, released_until_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ArrowError> {
+        for batch in batches {
+            self.push(batch)?;
+        }
+        self.released_until_ms = released_until_ms;
+        Ok(())
+    }
+
     /// Adds rows. Returns how many of them came too late, and are left out.
     pub(super) fn push(&mut self, batch: RecordBatch) -> Result<u64, ArrowError> {
         let times = batch.column(0).as_primitive::<TimestampMillisecondType>().values();
@@ -46,7 +65,10 @@ impl Waiting {
 
     /// The rows before this moment, in order of ROWTIME; rows of one moment in the order they came.
     pub(super) fn release(&mut self, until_ms: i64) -> Result<Option<RecordBatch>, ArrowError> {
-        self.released_until_ms = self.released_until_ms.max(until_ms);
+        // At the end of the input only what has come is over: after a restart more may come.
+        let latest_ms = || self.batches.iter().flat_map(|batch| times(batch).iter().copied()).max();
+        let released_ms = if until_ms == i64::MAX { latest_ms().map_or(i64::MIN, |ms| ms.saturating_add(1)) } else { until_ms };
+        self.released_until_ms = self.released_until_ms.max(released_ms);
         if self.earliest_ms >= until_ms {
             return Ok(None);
         }
@@ -66,11 +88,15 @@ impl Waiting {
     pub(super) fn middle(&self) -> Option<i64> {
         let mut times: Vec<i64> = Vec::with_capacity(self.rows);
         for batch in &self.batches {
-            times.extend(batch.column(0).as_primitive::<TimestampMillisecondType>().values());
+            times.extend(self::times(batch));
         }
         let middle = times.len() / 2;
         (!times.is_empty()).then(|| times.select_nth_unstable(middle).1.saturating_add(1))
     }
+}
+
+fn times(batch: &RecordBatch) -> &[i64] {
+    batch.column(0).as_primitive::<TimestampMillisecondType>().values()
 }
 
 #[cfg(test)]

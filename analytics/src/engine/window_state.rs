@@ -60,6 +60,17 @@ impl WindowState {
         split.last.run(self.base.clone())
     }
 
+    /// The state as batches, for a checkpoint.
+    pub(super) fn image(&mut self, split: &mut Split) -> Result<Vec<RecordBatch>> {
+        self.seal(split)?;
+        Ok(self.base.clone())
+    }
+
+    /// A window with the state of another one.
+    pub(super) fn restored(base: Vec<RecordBatch>) -> Self {
+        Self { base, ..Self::default() }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.delta.is_some()
     }

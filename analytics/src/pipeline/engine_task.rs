@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::Summary;
+use super::checkpoints::Checkpoints;
 use super::output::Report;
 use super::workers::InTurn;
 use crate::clock::now_ms;
@@ -25,6 +26,7 @@ pub(super) struct EngineTask {
     pub(super) requests: Receiver<SnapshotRequest>,
     pub(super) reports: Sender<Report>,
     pub(super) until_idle: Option<Duration>,
+    pub(super) checkpoints: Checkpoints,
     pub(super) stop: CancellationToken,
 }
 
@@ -47,6 +49,7 @@ impl EngineTask {
                             last_rows_at = Instant::now();
                         }
                         self.handle(decoded).await?;
+                        self.checkpoint_if_time().await?;
                     }
                     None => break !self.stop.is_cancelled(),
                 },
@@ -56,6 +59,7 @@ impl EngineTask {
                 _ = tick.tick() => {
                     let output = self.engine.tick(now_ms())?;
                     self.report(output).await;
+                    self.checkpoint_if_time().await?;
                     if self.until_idle.is_some_and(|limit| last_rows_at.elapsed() >= limit) {
                         info!("no record has come for the time of --until-idle; closing all windows");
                         break true;
@@ -69,17 +73,30 @@ impl EngineTask {
     /// Closes what is open when the input has ended; leaves it when the work was stopped in the middle.
     async fn end(&mut self, is_complete: bool) -> Result<Summary> {
         let open_windows = self.engine.open_windows();
+        let is_kept = self.checkpoints.is_kept;
         if is_complete {
             self.stop.cancel(); // the source of a stream does not know that it is over
             let output = self.engine.finish(now_ms())?;
             self.report(output).await;
         }
-        Ok(Summary { stats: self.engine.stats(), is_complete, open_windows })
+        let draft = self.checkpoints.draft(&mut self.engine)?;
+        let _ = self.reports.send(Report::Settle(draft)).await;
+        Ok(Summary { stats: self.engine.stats(), is_complete, open_windows, is_kept })
     }
 
-    async fn handle(&mut self, decoded: Decoded) -> Result<()> {
+    async fn checkpoint_if_time(&mut self) -> Result<()> {
+        if self.checkpoints.is_time() {
+            let draft = self.checkpoints.draft(&mut self.engine)?;
+            let _ = self.reports.send(Report::Settle(draft)).await; // a failed output stops everything itself
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, mut decoded: Decoded) -> Result<()> {
+        let (shard, mark) = (decoded.shard, decoded.mark.take());
         let output = self.engine.handle(decoded, now_ms())?;
         self.report(output).await;
+        self.checkpoints.passed(shard, mark);
         Ok(())
     }
 

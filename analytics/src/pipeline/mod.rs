@@ -9,22 +9,28 @@
 //! Chunks go to the decoders in turn and are taken from them in the same turn, so the engine sees every shard's
 //! rows in order without sorting. Every channel is bounded: a full one makes its sender wait, back to the source.
 
+mod checkpoints;
 mod engine_task;
 mod output;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::bad_lines::BadLines;
+use crate::checkpoint::{CheckpointFolder, SinkMarks};
+use crate::chunk::{Mark, ShardId};
+use crate::clock::now_ms;
 use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats};
 use crate::live::{self, LiveTables};
@@ -33,7 +39,9 @@ use crate::settings::Settings;
 use crate::sinks::Sinks;
 use crate::source::kinesis::KinesisSource;
 use crate::source::{Input, Replay, Source};
+use checkpoints::Checkpoints;
 use engine_task::EngineTask;
+use output::{Output, Saved};
 
 /// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
 const CHUNKS: usize = 4;
@@ -49,34 +57,46 @@ pub(crate) struct Summary {
     /// False when it was stopped before its end; then open windows were not written.
     pub(crate) is_complete: bool,
     pub(crate) open_windows: usize,
+    /// Whether a checkpoint has them.
+    pub(crate) is_kept: bool,
 }
 
 /// Runs the program of `settings`.
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
     let progress = progress(&settings);
-    let bad_lines = BadLines::create(settings.bad_lines.as_deref())?;
     let decoder = || Decoder::new(settings.input_plan.clone());
     let engine = Engine::new(&settings.program, decoder().schema(), options(&settings));
-    let engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
+    let mut engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
     debug!("plans\n{}", engine.describe().join("\n"));
-    let sinks = match &settings.output {
-        Some(folder) => Sinks::folder(folder, settings.format, settings.printed.clone())?,
-        None => Sinks::stdout(settings.format, settings.printed.clone()),
+    let Some(Start { folder, number, marks, sinks }) = start(&settings, &mut engine, &stop).await? else {
+        return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
-    let source = source(&settings, &progress).await?;
+    let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &sinks)?;
+    let sinks = Sinks::open(settings.sinks.clone(), &sinks)?;
+    let source = source(&settings, &marks, &progress).await?;
     state_bound(&settings);
 
     let (chunks, incoming) = mpsc::channel(CHUNKS);
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
+    let (saved, last_saved) = watch::channel(Saved { number, tried: number, ..Saved::default() });
     let decoders = (0..worker_count()).map(|_| decoder()).collect();
     let workers = workers::start(decoders)?;
+    let checkpoints = Checkpoints {
+        is_kept: folder.is_some(),
+        interval: settings.checkpoint_interval,
+        number,
+        marks,
+        saved: last_saved,
+        last_at: Instant::now(),
+        is_due: false,
+    };
     let output = spawn("output", {
-        let stop = stop.clone();
-        move || output::run(outgoing, sinks, bad_lines, &stop)
+        let (stop, output) = (stop.clone(), Output { sinks, bad_lines, folder, saved });
+        move || output.run(outgoing, &stop)
     })?;
-    let task =
-        EngineTask { engine, decoded: workers.decoded, requests, reports, until_idle: settings.until_idle, stop: stop.clone() };
+    let (decoded, until_idle) = (workers.decoded, settings.until_idle);
+    let task = EngineTask { engine, decoded, requests, reports, until_idle, checkpoints, stop: stop.clone() };
     let engine = spawn("engine", move || task.run())?;
 
     let mut tasks = JoinSet::new();
@@ -88,6 +108,32 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     servers.stop().await;
     progress.clear();
     join(output).await.and(summary)
+}
+
+/// Where a run begins.
+struct Start {
+    folder: Option<CheckpointFolder>,
+    /// The number of the last checkpoint; 0: there is none.
+    number: u64,
+    marks: BTreeMap<ShardId, Mark>,
+    sinks: SinkMarks,
+}
+
+/// Takes the checkpoint's folder and puts its state into the engine. None when `stop` came before another instance ended.
+async fn start(settings: &Settings, engine: &mut Engine, stop: &CancellationToken) -> Result<Option<Start>> {
+    let mut start = Start { folder: None, number: 0, marks: BTreeMap::new(), sinks: SinkMarks::new() };
+    let Some(checkpoint) = &settings.checkpoint else { return Ok(Some(start)) };
+    let Some(folder) = CheckpointFolder::take(&checkpoint.folder, settings.identity(), stop).await? else { return Ok(None) };
+    if checkpoint.is_fresh {
+        folder.forget()?;
+    }
+    if let Some(known) = folder.load()? {
+        engine.restore(known.image, now_ms())?;
+        let (number, open_windows) = (known.number, engine.open_windows());
+        info!(number, open_windows, folder = %checkpoint.folder.display(), "going on from the checkpoint");
+        start = Start { folder: None, number, marks: known.marks, sinks: known.sinks };
+    }
+    Ok(Some(Start { folder: Some(folder), ..start }))
 }
 
 /// Waits for the engine, which ends when its input does or on `stop`; a failed part stops the others.
@@ -103,13 +149,15 @@ async fn supervise(mut tasks: JoinSet<Result<()>>, engine: Part<Summary>, stop: 
     failure.and(summary)
 }
 
-async fn source(settings: &Settings, progress: &Arc<Progress>) -> Result<Source> {
+/// The source; it begins where the marks say.
+async fn source(settings: &Settings, marks: &BTreeMap<ShardId, Mark>, progress: &Arc<Progress>) -> Result<Source> {
     if let [Input::Kinesis(stream)] = settings.inputs.as_slice() {
-        let source = KinesisSource::connect(stream.clone(), settings.start, &settings.aws).await?;
+        let source = KinesisSource::connect(stream.clone(), settings.start.clone(), marks, &settings.aws).await?;
         return Ok(Source::Kinesis(Box::new(source)));
     }
     let (inputs, arrivals) = (settings.inputs.clone(), settings.arrivals.clone());
-    Ok(Source::Replay(Replay { inputs, arrivals, progress: progress.clone() }))
+    let from = marks.values().find_map(|mark| if let Mark::File(mark) = mark { Some(mark.clone()) } else { None });
+    Ok(Source::Replay(Replay { inputs, arrivals, from, progress: progress.clone() }))
 }
 
 fn progress(settings: &Settings) -> Arc<Progress> {

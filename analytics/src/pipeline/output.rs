@@ -1,10 +1,15 @@
-//! The thread that writes: results to the sink, bad lines to their file and the log.
+//! The thread that writes: results to the sinks, bad lines to their file and the log, and checkpoints when all that
+//! belongs to them is written.
 
 use anyhow::{Context, Result};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
 
 use crate::bad_lines::BadLines;
+use crate::checkpoint::{CheckpointFolder, Draft};
+use crate::clock::now_ms;
 use crate::decode::BadLine;
 use crate::engine::StreamRows;
 use crate::sinks::{Sinks, is_reader_gone};
@@ -13,27 +18,76 @@ use crate::sinks::{Sinks, is_reader_gone};
 pub(super) enum Report {
     Rows(StreamRows),
     BadLines(Vec<BadLine>),
+    /// Everything before belongs to this checkpoint. None: there are no checkpoints, and sinks may finish their files.
+    Settle(Option<Box<Draft>>),
 }
 
-/// Writes until the engine has ended. When writing fails, stops everything.
-pub(super) fn run(reports: Receiver<Report>, sinks: Sinks, bad_lines: BadLines, stop: &CancellationToken) -> Result<()> {
-    let outcome = write(reports, sinks, bad_lines);
-    if outcome.is_err() {
-        stop.cancel();
-    }
-    match outcome {
-        Err(error) if is_reader_gone(&error) => Ok(()),
-        other => other,
-    }
+/// The last checkpoint that was saved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Saved {
+    pub(crate) number: u64,
+    pub(crate) at_ms: i64,
+    pub(crate) bytes: u64,
+    /// Checkpoints that could not be saved since the start.
+    pub(crate) failures: u64,
+    /// The last one that was tried, saved or not.
+    pub(crate) tried: u64,
 }
 
-fn write(mut reports: Receiver<Report>, mut sinks: Sinks, mut bad_lines: BadLines) -> Result<()> {
-    sinks.begin().context("cannot write results")?;
-    while let Some(report) = reports.blocking_recv() {
-        match report {
-            Report::Rows(rows) => sinks.write(&rows).context("cannot write results")?,
-            Report::BadLines(lines) => bad_lines.take(&lines)?,
+/// Where everything is written.
+pub(super) struct Output {
+    pub(super) sinks: Sinks,
+    pub(super) bad_lines: BadLines,
+    pub(super) folder: Option<CheckpointFolder>,
+    pub(super) saved: watch::Sender<Saved>,
+}
+
+impl Output {
+    /// Writes until the engine has ended. When writing fails, stops everything.
+    pub(super) fn run(mut self, reports: Receiver<Report>, stop: &CancellationToken) -> Result<()> {
+        let outcome = self.write(reports);
+        if outcome.is_err() {
+            stop.cancel();
+        }
+        match outcome {
+            Err(error) if is_reader_gone(&error) => Ok(()),
+            other => other,
         }
     }
-    Ok(())
+
+    fn write(&mut self, mut reports: Receiver<Report>) -> Result<()> {
+        self.sinks.begin().context("cannot write results")?;
+        let mut last_save = Ok(());
+        while let Some(report) = reports.blocking_recv() {
+            match report {
+                Report::Rows(rows) => self.sinks.write(&rows).context("cannot write results")?,
+                Report::BadLines(lines) => self.bad_lines.take(&lines)?,
+                Report::Settle(draft) => last_save = self.settle(draft)?,
+            }
+        }
+        last_save // the one of the end has to be there
+    }
+
+    /// Finishes what was written, and saves the checkpoint that it belongs to. The inner result tells whether it could be
+    /// saved: the next one may, so that ends nothing.
+    fn settle(&mut self, draft: Option<Box<Draft>>) -> Result<Result<()>> {
+        let mut marks = self.sinks.settle().context("cannot write results")?;
+        self.bad_lines.settle(&mut marks)?;
+        if let (Some(folder), Some(draft)) = (&self.folder, draft) {
+            let number = draft.number;
+            match folder.save(*draft, marks) {
+                Ok(bytes) => {
+                    debug!(number, bytes, "saved a checkpoint");
+                    self.saved.send_modify(|saved| *saved = Saved { number, at_ms: now_ms(), bytes, tried: number, ..*saved });
+                }
+                Err(failure) => {
+                    error!(number, error = format!("{failure:#}"), "the checkpoint is not saved; the one before still stands");
+                    self.saved.send_modify(|saved| *saved = Saved { failures: saved.failures + 1, tried: number, ..*saved });
+                    return Ok(Err(failure));
+                }
+            }
+        }
+        self.sinks.saved().context("cannot write results")?;
+        Ok(Ok(()))
+    }
 }

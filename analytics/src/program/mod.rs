@@ -12,6 +12,7 @@ mod catalog;
 mod compile;
 mod context;
 mod expression;
+mod fingerprint;
 mod functions;
 mod graph;
 mod grouped;

@@ -1,23 +1,26 @@
 //! Where the rows of streams go: standard output or a folder, as tables, CSV or JSON lines.
 
 mod csv;
+mod file;
 mod json_lines;
 mod layout;
 mod table;
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
+use serde_json::Value;
 
+use crate::checkpoint::SinkMarks;
 use crate::engine::StreamRows;
 use crate::program::StreamId;
 
 #[cfg(test)]
 pub(crate) use csv::text as csv_text;
+pub(crate) use file::take_back;
 pub(crate) use layout::Layout;
 
 /// The form of the results.
@@ -50,50 +53,119 @@ pub(crate) trait Sink: Send {
 
     /// Writes rows, all the way to the reader.
     fn write(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Makes durable what was written so far. Returns what the sink has to know to go on from here after a restart.
+    fn settle(&mut self) -> Result<Value> {
+        Ok(Value::Null)
+    }
+
+    /// A checkpoint with what [`Self::settle`] returned is saved: it will not be taken back.
+    fn saved(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
-/// A sink for each printed stream.
+/// Where the rows of a stream go.
+#[derive(Debug, Clone)]
+pub(crate) struct SinkPlan {
+    pub(crate) stream: StreamId,
+    pub(crate) layout: Layout,
+    pub(crate) target: Target,
+}
+
+/// A kind of sink and its place.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Stdout(Format),
+    File(Format, PathBuf),
+}
+
+impl SinkPlan {
+    /// A file of the stream's name in a folder.
+    pub(crate) fn in_folder(folder: &Path, format: Format, stream: StreamId, layout: Layout) -> Self {
+        // A name may hold what a path gives a meaning to.
+        let name = layout.name.replace(['/', '\\', '\0'], "_").replace("..", "__");
+        let path = folder.join(format!("{name}.{}", format.extension()));
+        Self { stream, layout, target: Target::File(format, path) }
+    }
+
+    /// What a checkpoint calls this sink.
+    fn key(&self) -> String {
+        let name = &self.layout.name;
+        match &self.target {
+            Target::Stdout(_) => format!("{name}=stdout"),
+            Target::File(_, path) => format!("{name}=file:{}", path.display()),
+        }
+    }
+
+    fn open(self, is_named: bool, mark: Option<&Value>) -> Result<Box<dyn Sink>> {
+        Ok(match self.target {
+            Target::Stdout(format) => text(BufWriter::new(io::stdout()), format, self.layout, is_named),
+            Target::File(format, path) => {
+                let folder = path.parent().unwrap_or(Path::new("."));
+                fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+                Box::new(file::FileSink::open(&path, format, self.layout, mark)?)
+            }
+        })
+    }
+}
+
+/// All sinks of a run.
 pub(crate) struct Sinks {
-    sinks: HashMap<StreamId, Box<dyn Sink>>,
+    outlets: Vec<Outlet>,
+}
+
+struct Outlet {
+    stream: StreamId,
+    key: String,
+    sink: Box<dyn Sink>,
 }
 
 impl Sinks {
-    /// Writes to standard output.
-    pub(crate) fn stdout(format: Format, streams: Vec<(StreamId, Layout)>) -> Self {
-        let is_named = streams.len() > 1;
-        let sink = |(stream, layout)| (stream, sink(BufWriter::new(io::stdout()), format, layout, is_named));
-        Self { sinks: streams.into_iter().map(sink).collect() }
-    }
-
-    /// Writes each stream to a file of its name in this folder.
+    /// Opens the sinks; those that `marks` knows go on from there.
     ///
     /// # Errors
-    /// When a file cannot be created.
-    pub(crate) fn folder(folder: &Path, format: Format, streams: Vec<(StreamId, Layout)>) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create the folder of --output, {}", folder.display()))?;
-        let mut sinks = HashMap::new();
-        for (stream, layout) in streams {
-            // A name may hold what a path gives a meaning to.
-            let name = layout.name.replace(['/', '\\', '\0'], "_").replace("..", "__");
-            let path = folder.join(format!("{name}.{}", format.extension()));
-            let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-            sinks.insert(stream, sink(BufWriter::new(file), format, layout, false));
-        }
-        Ok(Self { sinks })
+    /// When one of them cannot be opened.
+    pub(crate) fn open(plans: Vec<SinkPlan>, marks: &SinkMarks) -> Result<Self> {
+        let printed = plans.iter().filter(|plan| matches!(plan.target, Target::Stdout(_))).count();
+        let outlet = |plan: SinkPlan| {
+            let (stream, key) = (plan.stream, plan.key());
+            Ok(Outlet { stream, sink: plan.open(printed > 1, marks.get(&key))?, key })
+        };
+        Ok(Self { outlets: plans.into_iter().map(outlet).collect::<Result<_>>()? })
     }
 
     /// Writes what stands before the first rows.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        self.sinks.values_mut().try_for_each(|sink| sink.begin())
+        self.outlets.iter_mut().try_for_each(|outlet| outlet.sink.begin())
     }
 
-    /// Writes rows of a stream, if it is printed.
+    /// Writes rows of a stream to every sink of it.
     pub(crate) fn write(&mut self, rows: &StreamRows) -> Result<()> {
-        self.sinks.get_mut(&rows.stream).map_or(Ok(()), |sink| sink.write(&rows.rows))
+        let mut outlets = self.outlets.iter_mut().filter(|outlet| outlet.stream == rows.stream);
+        outlets.try_for_each(|outlet| outlet.sink.write(&rows.rows))
+    }
+
+    /// Makes durable what was written so far, for a checkpoint.
+    pub(crate) fn settle(&mut self) -> Result<SinkMarks> {
+        let mut marks = SinkMarks::new();
+        for outlet in &mut self.outlets {
+            let mark = outlet.sink.settle()?;
+            if !mark.is_null() {
+                marks.insert(outlet.key.clone(), mark);
+            }
+        }
+        Ok(marks)
+    }
+
+    /// The checkpoint is saved.
+    pub(crate) fn saved(&mut self) -> Result<()> {
+        self.outlets.iter_mut().try_for_each(|outlet| outlet.sink.saved())
     }
 }
 
-fn sink(out: impl Out + 'static, format: Format, layout: Layout, is_named: bool) -> Box<dyn Sink> {
+/// Rows as text.
+fn text(out: impl Out + 'static, format: Format, layout: Layout, is_named: bool) -> Box<dyn Sink> {
     match format {
         Format::Table => Box::new(table::Table::new(out, layout, is_named)),
         Format::Csv => Box::new(csv::Csv::new(out, layout)),

@@ -48,6 +48,20 @@ impl Arrivals {
         Ok(times)
     }
 
+    /// Leaves out the times of lines that were read before.
+    ///
+    /// # Errors
+    /// When the file has fewer.
+    pub(super) fn skip(&mut self, count: u64) -> Result<()> {
+        const AT_ONCE: u64 = 100_000;
+        let mut left = count;
+        while left > 0 {
+            self.next(left.min(AT_ONCE))?;
+            left -= left.min(AT_ONCE);
+        }
+        Ok(())
+    }
+
     /// Checks that every time was used.
     ///
     /// # Errors

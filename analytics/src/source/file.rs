@@ -5,25 +5,31 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use flate2::bufread::MultiGzDecoder;
+use md5::{Digest, Md5};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::Input;
 use super::arrivals::Arrivals;
 use super::blocks::Blocks;
-use crate::chunk::{Chunk, Payload, ShardId};
+use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
 use crate::progress::Progress;
 
 /// The files of one replay are one sequence: the second continues the first.
 const SHARD: ShardId = ShardId(0);
+
+/// Bytes at the start of a file that tell it from another one.
+const HEAD_BYTES: usize = 4096;
 
 /// What to replay.
 pub(crate) struct Replay {
     pub(crate) inputs: Vec<Input>,
     /// A file with the arrival time of every line.
     pub(crate) arrivals: Option<PathBuf>,
+    /// Where a checkpoint stands.
+    pub(crate) from: Option<FileMark>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -32,42 +38,91 @@ pub(crate) struct Replay {
 /// # Errors
 /// When a file cannot be opened or read; the lines before the fault have been sent.
 pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
-    let Replay { inputs, arrivals, progress } = replay;
+    let Replay { inputs, arrivals, from, progress } = replay;
+    let mut mark = from.clone().unwrap_or_default();
     let mut arrivals = arrivals.as_deref().map(Arrivals::open).transpose()?;
-    for input in inputs {
-        let (name, reader) = open(input, progress)?;
-        if !send_lines(&name, reader, arrivals.as_mut(), chunks, stop).with_context(|| format!("cannot read {name}"))? {
+    if let Some(arrivals) = &mut arrivals {
+        arrivals.skip(mark.total_lines)?;
+    }
+    for (index, input) in inputs.iter().enumerate().skip(mark.input) {
+        let (name, mut reader) = open(input, progress)?;
+        if index == mark.input {
+            skip(&mut reader, &mark).with_context(|| format!("cannot go on in {name}"))?;
+        } else {
+            mark = FileMark { input: index, total_lines: mark.total_lines, ..FileMark::default() };
+        }
+        let mut sender = LineSender { name: &name, arrivals: arrivals.as_mut(), mark: &mut mark, chunks, stop };
+        if !sender.send(reader).with_context(|| format!("cannot read {name}"))? {
             return Ok(());
         }
     }
     if let Some(arrivals) = arrivals {
         arrivals.finish()?;
     }
-    let _ = chunks.blocking_send(Chunk { shard: SHARD, payload: Payload::End }); // a receiver that is gone needs no end
+    let _ = chunks.blocking_send(Chunk::new(SHARD, Payload::End)); // a receiver that is gone needs no end
     Ok(())
 }
 
-/// Sends one input's lines. False when nobody wants more.
-fn send_lines(
-    name: &Arc<str>,
-    reader: Box<dyn Read>,
-    mut arrivals: Option<&mut Arrivals>,
-    chunks: &Sender<Chunk>,
-    stop: &CancellationToken,
-) -> Result<bool> {
-    let mut blocks = Blocks::new(reader);
-    let mut first_line = 1;
-    while let Some(bytes) = blocks.next()? {
-        let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        let count = lines + u64::from(!bytes.ends_with(b"\n")); // the last line may lack its newline
-        let arrivals_ms = arrivals.as_deref_mut().map(|arrivals| arrivals.next(count)).transpose()?.unwrap_or_default();
-        let payload = Payload::Lines { bytes, file: name.clone(), first_line, arrivals_ms };
-        first_line += lines;
-        if stop.is_cancelled() || chunks.blocking_send(Chunk { shard: SHARD, payload }).is_err() {
-            return Ok(false);
-        }
+/// Reads over what was read before, and checks that it is the same file.
+fn skip(reader: &mut Box<dyn Read>, mark: &FileMark) -> Result<()> {
+    let (digest, head_bytes) = &mark.head;
+    let mut head = Vec::new();
+    reader.take(*head_bytes).read_to_end(&mut head)?;
+    let rest = mark.offset.saturating_sub(*head_bytes);
+    let skipped = io::copy(&mut reader.take(rest), &mut io::sink())?;
+    if digest_of(&head) != *digest && mark.offset > 0 {
+        bail!(
+            "it is not the file that the checkpoint knows: its first bytes differ; put that one there, or start over with --fresh"
+        );
     }
-    Ok(true)
+    if skipped < rest {
+        bail!("it is shorter than at the checkpoint; put the whole file there, or start over with --fresh");
+    }
+    Ok(())
+}
+
+fn digest_of(head: &[u8]) -> String {
+    Md5::digest(head).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sends the lines of one input.
+struct LineSender<'a> {
+    name: &'a Arc<str>,
+    arrivals: Option<&'a mut Arrivals>,
+    mark: &'a mut FileMark,
+    chunks: &'a Sender<Chunk>,
+    stop: &'a CancellationToken,
+}
+
+impl LineSender<'_> {
+    /// False when nobody wants more.
+    fn send(&mut self, reader: Box<dyn Read>) -> Result<bool> {
+        let mut blocks = Blocks::new(reader);
+        while let Some(bytes) = blocks.next()? {
+            let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
+            let count = lines + u64::from(!bytes.ends_with(b"\n")); // the last line may lack its newline
+            let arrivals_ms = self.arrivals.as_deref_mut().map(|arrivals| arrivals.next(count)).transpose()?.unwrap_or_default();
+            let first_line = self.mark.lines + 1;
+            self.pass(&bytes, lines, count);
+            let payload = Payload::Lines { bytes, file: self.name.clone(), first_line, arrivals_ms };
+            let chunk = Chunk { shard: SHARD, payload, mark: Some(Mark::File(self.mark.clone())) };
+            if self.stop.is_cancelled() || self.chunks.blocking_send(chunk).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves the mark behind a block.
+    fn pass(&mut self, bytes: &[u8], lines: u64, count: u64) {
+        if self.mark.offset == 0 {
+            let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+            self.mark.head = (digest_of(head), head.len() as u64);
+        }
+        self.mark.offset += bytes.len() as u64;
+        self.mark.lines += lines;
+        self.mark.total_lines += count;
+    }
 }
 
 /// Opens an input and undoes its compression, which is known by its first bytes, not by its name.
@@ -122,5 +177,44 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = open_file(Path::new("/nowhere/access.log")).unwrap_err();
         assert!(error.to_string().starts_with("cannot open /nowhere/access.log;"), "{error}");
+    }
+
+    fn replayed(path: &Path, from: Option<FileMark>) -> Result<Vec<(String, FileMark)>> {
+        let inputs = vec![Input::File(path.to_owned())];
+        let (chunks, mut received) = tokio::sync::mpsc::channel(100);
+        replay(&Replay { inputs, arrivals: None, from, progress: Progress::hidden() }, &chunks, &CancellationToken::new())?;
+        drop(chunks);
+        let mut lines = Vec::new();
+        while let Some(chunk) = received.blocking_recv() {
+            if let (Payload::Lines { bytes, .. }, Some(Mark::File(mark))) = (chunk.payload, chunk.mark) {
+                lines.push((String::from_utf8(bytes.to_vec()).unwrap(), mark));
+            }
+        }
+        Ok(lines)
+    }
+
+    #[test]
+    fn a_replay_goes_on_behind_its_mark_and_finds_what_was_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let first = replayed(&path, None).unwrap();
+        assert_eq!((first.len(), first[0].1.offset, first[0].1.lines), (1, 8, 2));
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let second = replayed(&path, Some(first[0].1.clone())).unwrap();
+        assert_eq!((second[0].0.as_str(), second[0].1.offset, second[0].1.lines), ("three\n", 14, 3));
+    }
+
+    #[test]
+    fn another_or_a_shorter_file_is_not_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "x\n".repeat(5_000)).unwrap();
+        let mark = replayed(&path, None).unwrap().remove(0).1;
+        for (text, what) in [("y\n".repeat(5_000), "its first bytes differ"), ("x\n".repeat(3_000), "it is shorter")] {
+            std::fs::write(&path, text).unwrap();
+            let error = format!("{:#}", replayed(&path, Some(mark.clone())).unwrap_err());
+            assert!(error.contains(what), "{error}");
+        }
     }
 }

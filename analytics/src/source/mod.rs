@@ -8,6 +8,7 @@ mod file;
 pub(crate) mod kinesis;
 mod shards;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -39,6 +40,16 @@ impl FromStr for Input {
             Some(stream) => Ok(Self::Kinesis(stream.to_owned())),
             None if text == "-" => Ok(Self::Stdin),
             None => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(out, "{}", path.display()),
+            Self::Stdin => out.write_str("-"),
+            Self::Kinesis(stream) => write!(out, "kinesis:{stream}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod reader;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use tracing::{info, warn};
 
 pub(crate) use super::shards::Start;
 use super::shards::{Lineage, ListedShard};
-use crate::chunk::{Chunk, Payload, ShardId};
+use crate::chunk::{Chunk, Mark, Payload, ShardId, ShardMark};
+use crate::clock::now_ms;
 use reader::ShardReader;
 
 /// How often the shards are listed again, to find the children of a reshard that ended nothing we read.
@@ -32,6 +34,8 @@ pub(crate) struct KinesisSource {
     client: Client,
     stream: String,
     start: Start,
+    /// Where a checkpoint stands, by the name of the shard.
+    marks: BTreeMap<String, (ShardId, ShardMark)>,
     /// For messages: where requests go.
     place: String,
 }
@@ -41,24 +45,46 @@ impl KinesisSource {
     ///
     /// # Errors
     /// When there is no such stream, or it cannot be asked for.
-    pub(crate) async fn connect(stream: String, start: Start, aws: &AwsSettings) -> Result<Self> {
+    pub(crate) async fn connect(
+        stream: String,
+        start: Start,
+        marks: &BTreeMap<ShardId, Mark>,
+        aws: &AwsSettings,
+    ) -> Result<Self> {
         let sdk = config::aws::load(aws).await;
         let region = sdk.region().map_or("no region", |region| region.as_ref()).to_owned();
         let place = aws.endpoint.as_ref().map_or_else(|| region.clone(), |endpoint| format!("{endpoint}, {region}"));
-        let source = Self { client: Client::new(&sdk), stream, start, place };
+        let of_shard = |(shard, mark): (&ShardId, &Mark)| match mark {
+            Mark::Shard { name, at } => Some((name.clone(), (*shard, at.clone()))),
+            Mark::File(_) => None,
+        };
+        let marks = marks.iter().filter_map(of_shard).collect();
+        let source = Self { client: Client::new(&sdk), stream, start, marks, place };
         source.list_shards().await?;
         Ok(source)
     }
 
     /// Follows the stream until `stop`, or until every shard of a stream that is closed for good has ended.
     pub(crate) async fn run(self: Box<Self>, chunks: Sender<Chunk>, stop: CancellationToken) -> Result<()> {
-        let mut lineage = Lineage::default();
+        let drained = |(name, (_, at)): (&String, &(ShardId, ShardMark))| (name.clone(), *at == ShardMark::Drained);
+        let mut lineage = Lineage::resumed(self.marks.iter().map(drained));
         let mut readers = JoinSet::new();
-        let mut next_id = 0;
+        let mut next_id = self.marks.values().map(|(shard, _)| shard.0 + 1).max().unwrap_or(0);
         loop {
-            for (name, start) in lineage.observe(&self.list_shards().await?, self.start) {
-                let shard = ShardId(next_id);
-                next_id += 1;
+            let listed = self.list_shards().await?;
+            for name in lineage.vanished(&listed) {
+                warn!(shard = name, "the checkpoint stands in a shard that the stream no longer has: what it had after is lost");
+                self.end(&name, &chunks).await;
+                lineage.drained(&name);
+            }
+            for (name, start) in lineage.observe(&listed, &self.start) {
+                let (shard, start) = match self.marks.get(&name) {
+                    Some((shard, at)) => (*shard, begin(at)),
+                    None => {
+                        next_id += 1;
+                        (ShardId(next_id - 1), start)
+                    }
+                };
                 self.start_reader(shard, name, start, &chunks, &stop, &mut readers).await;
             }
             // Asked after listing: the children of the last drained shard are known now.
@@ -81,6 +107,13 @@ impl KinesisSource {
         Ok(())
     }
 
+    /// Tells that nothing more comes from a shard that a checkpoint knows.
+    async fn end(&self, name: &str, chunks: &Sender<Chunk>) {
+        let Some((shard, _)) = self.marks.get(name) else { return };
+        let mark = Mark::Shard { name: name.to_owned(), at: ShardMark::Drained };
+        let _ = chunks.send(Chunk { shard: *shard, payload: Payload::End, mark: Some(mark) }).await; // the receiver may be gone
+    }
+
     async fn start_reader(
         &self,
         shard: ShardId,
@@ -91,8 +124,16 @@ impl KinesisSource {
         readers: &mut JoinSet<Result<Option<String>>>,
     ) {
         info!(shard = name, ?start, "reading shard");
+        let at = match &start {
+            Start::TrimHorizon => ShardMark::Beginning,
+            // Read again from here when it stops before the first record, or what comes until then would be skipped.
+            Start::Latest => ShardMark::Since(now_ms()),
+            Start::At(ms) => ShardMark::Since(*ms),
+            Start::After(number) => ShardMark::After(number.clone()),
+        };
+        let mark = Some(Mark::Shard { name: name.clone(), at });
         // Announced before its first read, so that the watermark waits for it.
-        let _ = chunks.send(Chunk { shard, payload: Payload::Begin }).await; // a closed channel ends the reader too
+        let _ = chunks.send(Chunk { shard, payload: Payload::Begin, mark }).await; // a closed channel ends the reader too
         let reader = ShardReader::new(self.client.clone(), &self.stream, shard, Arc::from(name.as_str()), start);
         let (chunks, stop) = (chunks.clone(), stop.clone());
         readers.spawn(async move {
@@ -133,6 +174,15 @@ impl KinesisSource {
                 )
             }
         }
+    }
+}
+
+/// Where to go on in a shard.
+fn begin(at: &ShardMark) -> Start {
+    match at {
+        ShardMark::Beginning | ShardMark::Drained => Start::TrimHorizon, // a drained one is not read
+        ShardMark::Since(ms) => Start::At(*ms),
+        ShardMark::After(number) => Start::After(number.clone()),
     }
 }
 

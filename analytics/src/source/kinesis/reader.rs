@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 use super::{FaultLog, Start};
-use crate::chunk::{Chunk, Payload, ShardId, StreamRecord};
+use crate::chunk::{Chunk, Mark, Payload, ShardId, ShardMark, StreamRecord};
 use crate::clock::now_ms;
 
 /// A shard answers five GetRecords a second, for all of its readers together.
@@ -80,7 +80,8 @@ impl ShardReader {
                         return Ok(false);
                     }
                     if iterator.is_none() {
-                        return Ok(chunks.send(self.chunk(Payload::End)).await.is_ok());
+                        let end = self.chunk(Payload::End, Some(ShardMark::Drained));
+                        return Ok(chunks.send(end).await.is_ok());
                     }
                     let interval = if is_empty { IDLE_INTERVAL } else { CALL_INTERVAL };
                     tokio::time::sleep_until(asked_at + interval).await;
@@ -111,13 +112,16 @@ impl ShardReader {
 
     async fn iterator(&mut self) -> Result<String, Fault> {
         let request = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(self.name.as_ref());
-        let request = match (&self.last_sequence_number, self.start, self.latest_since_ms) {
-            (Some(last), _, _) => {
+        let request = match (&self.last_sequence_number, &self.start, self.latest_since_ms) {
+            (Some(last), _, _) | (None, Start::After(last), _) => {
                 request.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).starting_sequence_number(last)
             }
             (None, Start::TrimHorizon, _) => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
             (None, Start::Latest, Some(since_ms)) => {
                 request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from_millis(since_ms))
+            }
+            (None, Start::At(since_ms), _) => {
+                request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from_millis(*since_ms))
             }
             (None, Start::Latest, None) => request.shard_iterator_type(ShardIteratorType::Latest),
         };
@@ -131,13 +135,14 @@ impl ShardReader {
     async fn hand_over(&mut self, asked_ms: i64, answer: GetRecordsOutput, chunks: &Sender<Chunk>) -> bool {
         let is_caught_up = answer.millis_behind_latest() == Some(0);
         if let Some(last) = answer.records().last() {
-            self.last_sequence_number = Some(last.sequence_number().to_owned());
+            let last = last.sequence_number().to_owned();
+            self.last_sequence_number = Some(last.clone());
             let records = answer.records.into_iter().map(|record| self.record(record)).collect();
-            if chunks.send(self.chunk(Payload::Records(records))).await.is_err() {
+            if chunks.send(self.chunk(Payload::Records(records), Some(ShardMark::After(last)))).await.is_err() {
                 return false;
             }
         }
-        !is_caught_up || chunks.send(self.chunk(Payload::CaughtUp { at_ms: asked_ms })).await.is_ok()
+        !is_caught_up || chunks.send(self.chunk(Payload::CaughtUp { at_ms: asked_ms }, None)).await.is_ok()
     }
 
     fn record(&self, record: Record) -> StreamRecord {
@@ -150,8 +155,9 @@ impl ShardReader {
         }
     }
 
-    fn chunk(&self, payload: Payload) -> Chunk {
-        Chunk { shard: self.shard, payload }
+    fn chunk(&self, payload: Payload, at: Option<ShardMark>) -> Chunk {
+        let mark = at.map(|at| Mark::Shard { name: self.name.to_string(), at });
+        Chunk { shard: self.shard, payload, mark }
     }
 }
 

@@ -1,6 +1,4 @@
-//! The real program on a real stream: the embedded Kinesis of the test support, with four shards.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The tutorial's program on a stream.
 
 use std::collections::BTreeMap;
 

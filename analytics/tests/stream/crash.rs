@@ -1,0 +1,125 @@
+//! The program dies again and again while records flow and shards split and merge, and every window comes once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use tests::process::{Process, command};
+use tests::stream::{NAME, Options, TestStream};
+use tests::wait;
+
+const PROGRAM: &str = "CREATE STREAM counts (client_ip VARCHAR(16), requests INTEGER);
+    CREATE PUMP counter AS INSERT INTO counts SELECT STREAM \"client_ip\", COUNT(*) FROM source_sql_stream_001 AS s
+    GROUP BY \"client_ip\", STEP(s.ROWTIME BY INTERVAL '1' SECOND);";
+
+const KILLS: u64 = 8;
+/// Records until all of it is put: enough for each life of the program to see some.
+const RECORDS: u64 = 24_000;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// (end of the window in seconds since 1970, client) -> requests
+type Counts = BTreeMap<(i64, String), u64>;
+
+/// Puts records in requests of 100, and splits a shard and merges two others on the way.
+async fn write(stream: &TestStream) {
+    let mut pause = tokio::time::interval(Duration::from_millis(40));
+    for first in (0..RECORDS).step_by(100) {
+        pause.tick().await;
+        let entry = |number: u64| {
+            let data = format!("{{\"client_ip\":\"10.0.0.{}\"}}\n", number % 7);
+            let entry = PutRecordsRequestEntry::builder().partition_key(number.to_string()).data(Blob::new(data));
+            entry.build().unwrap()
+        };
+        let request =
+            stream.client().put_records().stream_name(NAME).set_records(Some((first..first + 100).map(entry).collect()));
+        assert_eq!(request.send().await.unwrap().failed_record_count(), Some(0));
+        match first {
+            6_000 => split(stream).await,
+            12_000 => merge(stream).await,
+            _ => {}
+        }
+    }
+}
+
+async fn split(stream: &TestStream) {
+    let shards = stream.client().list_shards().stream_name(NAME).send().await.unwrap();
+    let shard = &shards.shards()[0];
+    let range = shard.hash_key_range().unwrap();
+    let [low, high] = [range.starting_hash_key(), range.ending_hash_key()].map(|key| key.parse::<u128>().unwrap());
+    let middle = (low / 2 + high / 2).to_string();
+    let request = stream.client().split_shard().stream_name(NAME).shard_to_split(shard.shard_id());
+    request.new_starting_hash_key(middle).send().await.unwrap();
+    wait_until_active(stream).await;
+}
+
+async fn merge(stream: &TestStream) {
+    let shards = stream.client().list_shards().stream_name(NAME).send().await.unwrap();
+    let [one, other] = [2, 3].map(|index: usize| shards.shards()[index].shard_id());
+    let request = stream.client().merge_shards().stream_name(NAME).shard_to_merge(one).adjacent_shard_to_merge(other);
+    request.send().await.unwrap();
+    wait_until_active(stream).await;
+}
+
+async fn wait_until_active(stream: &TestStream) {
+    let is_active = || async {
+        let answer = stream.client().describe_stream_summary().stream_name(NAME).send().await.ok()?;
+        (answer.stream_description_summary?.stream_status.as_str() == "ACTIVE").then_some(())
+    };
+    wait::until("the stream to be active again", DEADLINE, is_active).await.unwrap();
+}
+
+fn start(stream: &TestStream, folder: &Path, more: &[&str]) -> Process {
+    let mut analytics = command(env!("CARGO_BIN_EXE_analytics"));
+    analytics.arg("run").arg(folder.join("program.sql")).args(["--stream", NAME, "--endpoint", stream.endpoint()]);
+    analytics.args(["--start", "trim-horizon", "--format", "csv", "--checkpoint-interval", "200ms"]).args(more);
+    analytics.arg("--checkpoint").arg(folder.join("checkpoint")).arg("--output").arg(folder.join("out"));
+    Process::start("analytics", analytics, folder).unwrap()
+}
+
+/// What the stream holds, counted by arrival.
+async fn held(stream: &TestStream) -> Counts {
+    let mut counts = Counts::new();
+    for record in stream.records().await.unwrap() {
+        let value: serde_json::Value = serde_json::from_slice(&record.data).unwrap();
+        let ms = (record.arrival * 1000.0).round() as i64;
+        *counts.entry((ms.div_euclid(1000) + 1, value["client_ip"].as_str().unwrap().to_owned())).or_default() += 1;
+    }
+    counts
+}
+
+/// Panics when a window stands there twice.
+fn counted(csv: &str) -> Counts {
+    let mut counts = Counts::new();
+    for line in csv.lines().skip(1) {
+        let [time, client, count] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let key = (time.parse::<jiff::Timestamp>().unwrap().as_second(), client.to_owned());
+        assert_eq!(counts.insert(key, count.parse().unwrap()), None, "twice: {line}");
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_neither_lose_nor_double_nor_change_a_window() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("program.sql"), PROGRAM).unwrap();
+    let stream = TestStream::start(Options::default()).await.unwrap();
+    let kill_repeatedly = async {
+        for life in 1..=KILLS {
+            let mut analytics = start(&stream, folder.path(), &[]);
+            analytics.line_with("reading shard", DEADLINE).await.unwrap();
+            // Not a wait for anything: the crash may come at any moment, before the first checkpoint of a life too.
+            tokio::time::sleep(Duration::from_millis(life * 377 % 1_100)).await;
+            analytics.kill().await.unwrap();
+        }
+    };
+    tokio::join!(write(&stream), kill_repeatedly);
+    let last = start(&stream, folder.path(), &["--until-idle", "3s"]).wait(DEADLINE).await.unwrap().success().unwrap();
+    assert!(last.output.contains("going on from the checkpoint"), "{}", last.output);
+
+    let csv = std::fs::read_to_string(folder.path().join("out/COUNTS.csv")).unwrap();
+    let (expected, found) = (held(&stream).await, counted(&csv));
+    assert!(expected.len() > 30 && expected.values().sum::<u64>() == RECORDS);
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,6 @@
+//! The real program on a real stream: the embedded Kinesis of the test support, with four shards.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod arrival;
+mod crash;
