@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::program::RowTime;
-use crate::sinks::Format;
+use crate::sinks::{Format, SinkText};
 use crate::source::Input;
 use crate::source::kinesis::Start;
 
@@ -94,6 +94,11 @@ pub(crate) struct RunArguments {
     /// Write each stream to a file of its name in this folder, instead of standard output
     #[arg(long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Send a stream to a sink; may be given several times: STREAM=stdout, =table:FILE, =csv:FILE, =jsonl:FILE,
+    /// =parquet:FOLDER, =webhook:URL, =kinesis:NAME or =firehose:NAME (with ,endpoint=URL ,region=NAME ,id=FIELD)
+    #[arg(long, value_name = "STREAM=KIND:PLACE")]
+    pub(crate) sink: Vec<SinkText>,
 
     /// The field that holds the time of a row, for --rowtime event
     #[arg(long, value_name = "FIELD", default_value = crate::decode::TIME_FIELD)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use config::exit::Failure;
 
 use crate::checkpoint::{CheckpointSettings, Identity};
@@ -12,7 +13,7 @@ use crate::decode::{InputPlan, Missing, TIME_FIELD};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, stream_schema};
 use crate::live::Shown;
 use crate::program::{self, Program, REQUEST_COUNTS, RowTime, StreamColumn, StreamId, StreamKind};
-use crate::sinks::{Format, Layout, SinkPlan, Target};
+use crate::sinks::{Format, Layout, SinkPlan, SinkText, Target};
 use crate::source::Input;
 use crate::source::kinesis::Start;
 use crate::sql::{ColumnDefinition, SqlError};
@@ -188,13 +189,19 @@ fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
     Ok(Some(CheckpointSettings { folder, is_fresh }))
 }
 
-/// Where the rows go: to standard output or a folder.
+/// Where the rows go: to the sinks that were named, to a folder, or to standard output.
 fn sinks(program: &Program, arguments: &RunArguments) -> Result<Vec<SinkPlan>, Failure> {
-    let printed = printed(program, &arguments.print)?;
     let format = arguments.flags.format;
+    let mut plans =
+        arguments.sink.iter().map(|sink| named_sink(program, sink, &arguments.flags)).collect::<Result<Vec<_>, _>>()?;
+    let is_named = !plans.is_empty();
+    if is_named && arguments.print.is_empty() && arguments.output.is_none() {
+        return Ok(plans); // whoever names sinks wants those
+    }
+    let printed = printed(program, &arguments.print)?;
     if let Some(folder) = &arguments.output {
-        let plan = |(stream, layout)| SinkPlan::in_folder(folder, format, stream, layout);
-        return Ok(printed.into_iter().map(plan).collect());
+        plans.extend(printed.into_iter().map(|(stream, layout)| SinkPlan::in_folder(folder, format, stream, layout)));
+        return Ok(plans);
     }
     if printed.len() > 1 && format != Format::Table {
         let names: Vec<&str> = printed.iter().map(|(_, layout)| layout.name.as_str()).collect();
@@ -204,7 +211,17 @@ fn sinks(program: &Program, arguments: &RunArguments) -> Result<Vec<SinkPlan>, F
             names.join(", ")
         )));
     }
-    Ok(printed.into_iter().map(|(stream, layout)| SinkPlan { stream, layout, target: Target::Stdout(format) }).collect())
+    plans.extend(printed.into_iter().map(|(stream, layout)| SinkPlan { stream, layout, target: Target::Stdout(format) }));
+    Ok(plans)
+}
+
+fn named_sink(program: &Program, sink: &SinkText, flags: &Flags) -> Result<SinkPlan, Failure> {
+    let (stream, name, schema) = find_stream(program, "--sink", &sink.stream)?;
+    let kinesis = config::aws::AwsSettings { endpoint: flags.endpoint.clone(), region: flags.region.clone() };
+    let plan = SinkPlan::new(sink.clone(), stream, Layout::of_stream(name, &schema), flags.format, &kinesis);
+    // What leaves for another program has the declared columns, as the service's outputs had; it can select ROWTIME.
+    let is_remote = matches!(plan.target, Target::Kinesis(_) | Target::Firehose(_));
+    Ok(if is_remote { SinkPlan { layout: Layout::of_output(name, &schema), ..plan } } else { plan })
 }
 
 /// What the time of a row is; checks that the flags go together.
@@ -267,23 +284,32 @@ fn shown(program: &Program, stream: StreamId, name: &str, first_column: usize) -
 
 /// The streams to print: those asked for, or those that no pump reads.
 fn printed(program: &Program, names: &[String]) -> Result<Vec<(StreamId, Layout)>, Failure> {
-    let layout = |stream: StreamId, name: &str| (stream, Layout::of_stream(name, &stream_schema(&program.streams[stream.0])));
+    let layout = |stream: StreamId, name: &str| {
+        let schema = if stream == ERROR_STREAM { ERROR_SCHEMA.clone() } else { stream_schema(&program.streams[stream.0]) };
+        (stream, Layout::of_stream(name, &schema))
+    };
     if names.is_empty() {
         let is_read = |stream: StreamId| program.nodes.iter().any(|node| node.input == stream);
         let is_written = |stream: StreamId| program.nodes.iter().any(|node| node.output == stream);
         let leaves = named_streams(program).filter(|(stream, _)| is_written(*stream) && !is_read(*stream));
         return Ok(leaves.map(|(stream, name)| layout(stream, name)).collect());
     }
-    let find = |name: &String| {
-        if name.eq_ignore_ascii_case("error_stream") {
-            return Ok((ERROR_STREAM, Layout::of_stream("error_stream", &ERROR_SCHEMA)));
+    let find = |name: &String| find_stream(program, "--print", name).map(|(stream, name, _)| (stream, name));
+    names.iter().map(|name| find(name).map(|(stream, name)| layout(stream, name))).collect()
+}
+
+/// The stream that a flag names, with its columns.
+fn find_stream<'a>(program: &'a Program, flag: &str, name: &str) -> Result<(StreamId, &'a str, SchemaRef), Failure> {
+    if name.eq_ignore_ascii_case("error_stream") {
+        return Ok((ERROR_STREAM, "error_stream", ERROR_SCHEMA.clone()));
+    }
+    match named_streams(program).find(|(_, known)| *known == name) {
+        Some((stream, name)) => Ok((stream, name, stream_schema(&program.streams[stream.0]))),
+        None => {
+            let all = named_streams(program).map(|(_, name)| name).chain(["error_stream"]).collect::<Vec<_>>().join(", ");
+            Err(Failure::usage(format!("{flag} {name}: the program has no such stream; it has {all}")))
         }
-        let known = named_streams(program).find(|(_, known)| known == name);
-        let all = || named_streams(program).map(|(_, name)| name).chain(["error_stream"]).collect::<Vec<_>>().join(", ");
-        let unknown = || Failure::usage(format!("--print {name}: the program has no such stream; it has {}", all()));
-        known.map(|(stream, name)| layout(stream, name)).ok_or_else(unknown)
-    };
-    names.iter().map(find).collect()
+    }
 }
 
 #[cfg(test)]

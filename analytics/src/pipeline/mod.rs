@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -36,7 +37,7 @@ use crate::engine::{Engine, EngineOptions, Stats};
 use crate::live::{self, LiveTables};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::sinks::Sinks;
+use crate::sinks::{Network, Sinks};
 use crate::source::kinesis::KinesisSource;
 use crate::source::{Input, Replay, Source};
 use checkpoints::Checkpoints;
@@ -72,7 +73,9 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
         return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
     let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &sinks)?;
-    let sinks = Sinks::open(settings.sinks.clone(), &sinks)?;
+    let network = Network { runtime: Handle::current(), stop: stop.clone() };
+    let (plans, known) = (settings.sinks.clone(), sinks);
+    let sinks = tokio::task::spawn_blocking(move || Sinks::open(plans, &known, &network)).await??;
     let source = source(&settings, &marks, &progress).await?;
     state_bound(&settings);
 

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use arrow::json::writer::{LineDelimited, WriterBuilder};
 
 use super::layout::Layout;
+use super::records::json_lines;
 use super::{Out, Sink};
 
 pub(super) struct JsonLines<W> {
@@ -20,10 +20,7 @@ impl<W: Out> JsonLines<W> {
 
 impl<W: Out> Sink for JsonLines<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        // Every row has every key: a missing value is null, as the service wrote it.
-        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut self.out);
-        writer.write(&self.layout.rows(rows)?)?;
-        writer.finish()?;
+        self.out.write_all(&json_lines(&self.layout, rows)?)?;
         Ok(self.out.flush()?)
     }
 }

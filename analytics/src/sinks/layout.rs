@@ -35,6 +35,12 @@ impl Layout {
         Self { name: name.to_owned(), schema: schema.clone(), columns, time_form: TimeForm::Shortest }
     }
 
+    /// For a record of an output, as the service wrote it: the declared columns, without ROWTIME.
+    pub(crate) fn of_output(name: &str, schema: &SchemaRef) -> Self {
+        let columns = (1..schema.fields().len()).collect();
+        Self { name: name.to_owned(), schema: schema.clone(), columns, time_form: TimeForm::Shortest }
+    }
+
     /// For `request_counts`: ROWTIME is `window_end` and left out; the start names the window, except in JSON.
     pub(crate) fn of_request_counts(name: &str, schema: &SchemaRef, format: Format, is_whole_seconds: bool) -> Self {
         let is_left_out = |column: &usize| *column == 0 || (*column == 2 && format != Format::Jsonl);

@@ -1,14 +1,26 @@
-//! Where the rows of streams go: standard output or a folder, as tables, CSV or JSON lines.
+//! Where the rows of streams go.
+//!
+//! ```text
+//! plan (what --sink says) ─▶ text: table, csv, json_lines ─▶ standard output, file (taken back on a restart)
+//!                          ├▶ parquet (seen once its checkpoint is saved)
+//!                          └▶ records (JSON with ids) ─▶ aws (Kinesis, Firehose), webhook ─▶ remote (until it is taken)
+//! ```
 
+mod aws;
 mod csv;
 mod file;
 mod json_lines;
 mod layout;
+mod parquet;
+mod plan;
+mod records;
+mod remote;
 mod table;
+mod webhook;
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
@@ -22,6 +34,8 @@ use crate::program::StreamId;
 pub(crate) use csv::text as csv_text;
 pub(crate) use file::take_back;
 pub(crate) use layout::Layout;
+pub(crate) use plan::{SinkPlan, SinkText, Target};
+pub(crate) use remote::Network;
 
 /// The form of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,49 +79,21 @@ pub(crate) trait Sink: Send {
     }
 }
 
-/// Where the rows of a stream go.
-#[derive(Debug, Clone)]
-pub(crate) struct SinkPlan {
-    pub(crate) stream: StreamId,
-    pub(crate) layout: Layout,
-    pub(crate) target: Target,
-}
-
-/// A kind of sink and its place.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    Stdout(Format),
-    File(Format, PathBuf),
-}
-
-impl SinkPlan {
-    /// A file of the stream's name in a folder.
-    pub(crate) fn in_folder(folder: &Path, format: Format, stream: StreamId, layout: Layout) -> Self {
-        // A name may hold what a path gives a meaning to.
-        let name = layout.name.replace(['/', '\\', '\0'], "_").replace("..", "__");
-        let path = folder.join(format!("{name}.{}", format.extension()));
-        Self { stream, layout, target: Target::File(format, path) }
-    }
-
-    /// What a checkpoint calls this sink.
-    fn key(&self) -> String {
-        let name = &self.layout.name;
-        match &self.target {
-            Target::Stdout(_) => format!("{name}=stdout"),
-            Target::File(_, path) => format!("{name}=file:{}", path.display()),
+/// Opens a sink. `is_named` says that several streams are printed to one place.
+fn open(plan: SinkPlan, is_named: bool, mark: Option<&Value>, network: &Network) -> Result<Box<dyn Sink>> {
+    let SinkPlan { layout, target, .. } = plan;
+    Ok(match target {
+        Target::Stdout(format) => text(BufWriter::new(io::stdout()), format, layout, is_named),
+        Target::File(format, path) => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+            Box::new(file::FileSink::open(&path, format, layout, mark)?)
         }
-    }
-
-    fn open(self, is_named: bool, mark: Option<&Value>) -> Result<Box<dyn Sink>> {
-        Ok(match self.target {
-            Target::Stdout(format) => text(BufWriter::new(io::stdout()), format, self.layout, is_named),
-            Target::File(format, path) => {
-                let folder = path.parent().unwrap_or(Path::new("."));
-                fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
-                Box::new(file::FileSink::open(&path, format, self.layout, mark)?)
-            }
-        })
-    }
+        Target::Parquet(folder) => Box::new(parquet::ParquetSink::open(&folder, layout, mark)?),
+        Target::Webhook(url) => Box::new(webhook::Webhook::new(url, layout, network.clone())?),
+        Target::Kinesis(to) => Box::new(aws::AwsSink::kinesis(to, layout, network.clone())?),
+        Target::Firehose(to) => Box::new(aws::AwsSink::firehose(to, layout, network.clone())?),
+    })
 }
 
 /// All sinks of a run.
@@ -122,15 +108,15 @@ struct Outlet {
 }
 
 impl Sinks {
-    /// Opens the sinks; those that `marks` knows go on from there.
+    /// Opens the sinks; those that `marks` knows go on from there. Waits for the network, so not from one of its threads.
     ///
     /// # Errors
     /// When one of them cannot be opened.
-    pub(crate) fn open(plans: Vec<SinkPlan>, marks: &SinkMarks) -> Result<Self> {
+    pub(crate) fn open(plans: Vec<SinkPlan>, marks: &SinkMarks, network: &Network) -> Result<Self> {
         let printed = plans.iter().filter(|plan| matches!(plan.target, Target::Stdout(_))).count();
         let outlet = |plan: SinkPlan| {
             let (stream, key) = (plan.stream, plan.key());
-            Ok(Outlet { stream, sink: plan.open(printed > 1, marks.get(&key))?, key })
+            Ok(Outlet { stream, sink: open(plan, printed > 1, marks.get(&key), network)?, key })
         };
         Ok(Self { outlets: plans.into_iter().map(outlet).collect::<Result<_>>()? })
     }

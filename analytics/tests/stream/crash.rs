@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::datatypes::{Int32Type, TimestampMillisecondType};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tests::process::{Process, command};
 use tests::stream::{NAME, Options, TestStream};
 use tests::wait;
@@ -75,6 +78,7 @@ fn start(stream: &TestStream, folder: &Path, more: &[&str]) -> Process {
     analytics.arg("run").arg(folder.join("program.sql")).args(["--stream", NAME, "--endpoint", stream.endpoint()]);
     analytics.args(["--start", "trim-horizon", "--format", "csv", "--checkpoint-interval", "200ms"]).args(more);
     analytics.arg("--checkpoint").arg(folder.join("checkpoint")).arg("--output").arg(folder.join("out"));
+    analytics.arg("--sink").arg(format!("COUNTS=parquet:{}", folder.join("parquet").display()));
     Process::start("analytics", analytics, folder).unwrap()
 }
 
@@ -96,6 +100,29 @@ fn counted(csv: &str) -> Counts {
         let [time, client, count] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let key = (time.parse::<jiff::Timestamp>().unwrap().as_second(), client.to_owned());
         assert_eq!(counts.insert(key, count.parse().unwrap()), None, "twice: {line}");
+    }
+    counts
+}
+
+/// What the Parquet files hold. Panics when a window stands there twice.
+fn stored(folder: &Path) -> Counts {
+    let mut counts = Counts::new();
+    for day in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(day.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            assert_eq!(path.extension().unwrap(), "parquet", "a part is left over");
+            let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap().build().unwrap();
+            for rows in reader.map(Result::unwrap) {
+                let (times, clients) =
+                    (rows.column(0).as_primitive::<TimestampMillisecondType>(), rows.column(1).as_string_view());
+                let requests = rows.column(2).as_primitive::<Int32Type>();
+                for row in 0..rows.num_rows() {
+                    let key = (times.value(row) / 1000, clients.value(row).to_owned());
+                    let count = u64::try_from(requests.value(row)).unwrap();
+                    assert_eq!(counts.insert(key, count), None, "twice: row {row}");
+                }
+            }
+        }
     }
     counts
 }
@@ -122,4 +149,5 @@ async fn crashes_neither_lose_nor_double_nor_change_a_window() {
     let (expected, found) = (held(&stream).await, counted(&csv));
     assert!(expected.len() > 30 && expected.values().sum::<u64>() == RECORDS);
     assert_eq!(found, expected);
+    assert_eq!(stored(&folder.path().join("parquet")), expected);
 }

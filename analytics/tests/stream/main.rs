@@ -4,3 +4,4 @@
 
 mod arrival;
 mod crash;
+mod sinks;
