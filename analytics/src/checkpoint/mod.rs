@@ -61,6 +61,18 @@ pub(crate) struct Checkpoint {
     pub(crate) image: EngineImage,
 }
 
+/// The last checkpoint that was saved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Saved {
+    pub(crate) number: u64,
+    pub(crate) at_ms: i64,
+    pub(crate) bytes: u64,
+    /// Checkpoints that could not be saved since the start.
+    pub(crate) failures: u64,
+    /// The last one that was tried, saved or not.
+    pub(crate) tried: u64,
+}
+
 /// Everything in the file but the tables.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {

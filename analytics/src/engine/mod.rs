@@ -89,6 +89,16 @@ pub(crate) struct Stats {
     pub(crate) closed_early: u64,
 }
 
+/// Numbers for those who operate it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) stats: Stats,
+    pub(crate) watermark_ms: Option<i64>,
+    pub(crate) open_windows: usize,
+    /// Groups and rows.
+    pub(crate) held: usize,
+}
+
 /// What live readers see.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -207,8 +217,15 @@ impl Engine {
         for (stream, shown) in &mut streams {
             shown.extend(self.kept[stream.0].batches.iter().rev().cloned());
         }
+        let Totals { stats, watermark_ms, open_windows, .. } = self.totals();
+        Ok(Snapshot { streams, stats, watermark_ms, open_windows })
+    }
+
+    /// Numbers as they stand; cheap.
+    pub(crate) fn totals(&self) -> Totals {
         let watermark_ms = Some(self.watermark.value_ms()).filter(|ms| *ms != crate::watermark::BEFORE_ALL);
-        Ok(Snapshot { streams, stats: self.stats, watermark_ms, open_windows: self.open_windows() })
+        let held = self.nodes.iter().map(RunningNode::held).sum();
+        Totals { stats: self.stats, watermark_ms, open_windows: self.open_windows(), held }
     }
 
     /// Totals since the start.

@@ -1,6 +1,6 @@
 //! Live results over HTTP, as JSON.
 //!
-//! `GET /STREAM?limit=100` such as `/request_counts`, `GET /stats`, `GET /livez`.
+//! `GET /STREAM?limit=100` such as `/request_counts`, `/stats`; for operators `/metrics`, `/livez`, `/readyz`.
 
 use anyhow::Result;
 use arrow::json::ArrayWriter;
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{LiveTables, Shown, rows};
+use crate::clock::now_ms;
 use crate::engine::Snapshot;
 
 /// Rows in an answer when `limit` is not given, and the most that may be asked for.
@@ -29,9 +30,24 @@ pub(crate) async fn serve(listener: TcpListener, tables: LiveTables, stop: Cance
     let router = Router::new()
         .route("/stats", get(stats))
         .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/{stream}", get(stream_rows))
         .with_state(tables);
     Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
+}
+
+/// Whether rows flow: 503 while another instance is active, while a sink is blocked, and when it stops.
+async fn readyz(State(tables): State<LiveTables>) -> (StatusCode, String) {
+    match tables.health.hindrance() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(hindrance) => (StatusCode::SERVICE_UNAVAILABLE, format!("{hindrance}\n")),
+    }
+}
+
+async fn metrics(State(tables): State<LiveTables>) -> Response {
+    let text = super::metrics::encode(&tables.health, now_ms());
+    ([(header::CONTENT_TYPE, super::metrics::CONTENT_TYPE)], text).into_response()
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,19 +2,22 @@
 //!
 //! A reader asks the engine's task for a snapshot and gets its own copy, so a slow reader affects only itself.
 
+mod health;
 mod http;
+mod metrics;
 mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::engine::Snapshot;
 use crate::program::StreamId;
 
+pub(crate) use health::{Behind, Health, Phase};
 pub(crate) use http::serve;
 
 /// Asks the engine for a snapshot.
@@ -37,6 +40,7 @@ pub(crate) struct Shown {
 pub(crate) struct LiveTables {
     shown: Arc<[Shown]>,
     engine: mpsc::Sender<SnapshotRequest>,
+    pub(crate) health: Health,
     // A lock, not a task: it holds one value that readers share, and is held only while one of them refreshes it.
     latest: Arc<Mutex<Option<Taken>>>,
 }
@@ -48,8 +52,8 @@ struct Taken {
 }
 
 impl LiveTables {
-    pub(crate) fn new(shown: Vec<Shown>, engine: mpsc::Sender<SnapshotRequest>) -> Self {
-        Self { shown: shown.into(), engine, latest: Arc::default() }
+    pub(crate) fn new(shown: Vec<Shown>, engine: mpsc::Sender<SnapshotRequest>, health: Health) -> Self {
+        Self { shown: shown.into(), engine, health, latest: Arc::default() }
     }
 
     /// The stream of this name.
@@ -67,6 +71,9 @@ impl LiveTables {
     /// # Errors
     /// When the engine has stopped.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        if *self.health.phase.borrow() == Phase::Waiting {
+            bail!("this instance is standing by");
+        }
         let mut latest = self.latest.lock().await;
         if let Some(taken) = latest.as_ref().filter(|taken| taken.at.elapsed() < SNAPSHOT_LIFE) {
             return Ok(taken.snapshot.clone());

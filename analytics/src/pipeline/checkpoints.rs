@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::output::Saved;
-use crate::checkpoint::Draft;
+use crate::checkpoint::{Draft, Saved};
 use crate::chunk::{Mark, ShardId};
 use crate::engine::Engine;
 

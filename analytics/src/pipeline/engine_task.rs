@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -14,7 +15,7 @@ use super::output::Report;
 use super::workers::InTurn;
 use crate::clock::now_ms;
 use crate::decode::{Decoded, ShardEvent};
-use crate::engine::{Engine, Output};
+use crate::engine::{Engine, Output, Totals};
 use crate::live::SnapshotRequest;
 
 /// How often the clock is looked at: windows of quiet shards close this late at most.
@@ -27,6 +28,7 @@ pub(super) struct EngineTask {
     pub(super) reports: Sender<Report>,
     pub(super) until_idle: Option<Duration>,
     pub(super) checkpoints: Checkpoints,
+    pub(super) totals: watch::Sender<Totals>,
     pub(super) stop: CancellationToken,
 }
 
@@ -58,6 +60,7 @@ impl EngineTask {
                 }
                 _ = tick.tick() => {
                     let output = self.engine.tick(now_ms())?;
+                    self.totals.send_replace(self.engine.totals());
                     self.report(output).await;
                     self.checkpoint_if_time().await?;
                     if self.until_idle.is_some_and(|limit| last_rows_at.elapsed() >= limit) {

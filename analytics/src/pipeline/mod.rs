@@ -29,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::bad_lines::BadLines;
-use crate::checkpoint::{CheckpointFolder, SinkMarks};
+use crate::checkpoint::{CheckpointFolder, Saved, SinkMarks};
 use crate::chunk::{Mark, ShardId};
 use crate::clock::now_ms;
 use crate::decode::Decoder;
-use crate::engine::{Engine, EngineOptions, Stats};
-use crate::live::{self, LiveTables};
+use crate::engine::{Engine, EngineOptions, Stats, Totals};
+use crate::live::{self, Behind, Health, LiveTables, Phase};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::sinks::{Network, Sinks};
@@ -42,7 +42,7 @@ use crate::source::kinesis::KinesisSource;
 use crate::source::{Input, Replay, Source};
 use checkpoints::Checkpoints;
 use engine_task::EngineTask;
-use output::{Output, Saved};
+use output::Output;
 
 /// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
 const CHUNKS: usize = 4;
@@ -69,48 +69,78 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let engine = Engine::new(&settings.program, decoder().schema(), options(&settings));
     let mut engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
     debug!("plans\n{}", engine.describe().join("\n"));
-    let Some(Start { folder, number, marks, sinks }) = start(&settings, &mut engine, &stop).await? else {
+    let (told, health) = health(&settings);
+    let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
+    let servers = serve_live(settings.listen, LiveTables::new(settings.shown.clone(), snapshots, health.clone())).await?;
+    let Some(start) = start(&settings, &mut engine, &stop).await? else {
         return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
-    let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &sinks)?;
-    let network = Network { runtime: Handle::current(), stop: stop.clone() };
-    let (plans, known) = (settings.sinks.clone(), sinks);
+    let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &start.sinks)?;
+    let network = Network { runtime: Handle::current(), stop: stop.clone(), blocked: Arc::new(told.blocked) };
+    let (plans, known) = (settings.sinks.clone(), start.sinks);
     let sinks = tokio::task::spawn_blocking(move || Sinks::open(plans, &known, &network)).await??;
-    let source = source(&settings, &marks, &progress).await?;
+    let source = source(&settings, &start.marks, &progress, health.behind.clone()).await?;
     state_bound(&settings);
 
     let (chunks, incoming) = mpsc::channel(CHUNKS);
     let (reports, outgoing) = mpsc::channel(REPORTS);
-    let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
-    let (saved, last_saved) = watch::channel(Saved { number, tried: number, ..Saved::default() });
     let decoders = (0..worker_count()).map(|_| decoder()).collect();
     let workers = workers::start(decoders)?;
+    let (number, folder) = (start.number, start.folder);
+    told.saved.send_replace(Saved { number, tried: number, ..Saved::default() });
     let checkpoints = Checkpoints {
         is_kept: folder.is_some(),
         interval: settings.checkpoint_interval,
         number,
-        marks,
-        saved: last_saved,
+        marks: start.marks,
+        saved: health.saved,
         last_at: Instant::now(),
         is_due: false,
     };
     let output = spawn("output", {
-        let (stop, output) = (stop.clone(), Output { sinks, bad_lines, folder, saved });
+        let (stop, output) = (stop.clone(), Output { sinks, bad_lines, folder, saved: told.saved });
         move || output.run(outgoing, &stop)
     })?;
-    let (decoded, until_idle) = (workers.decoded, settings.until_idle);
-    let task = EngineTask { engine, decoded, requests, reports, until_idle, checkpoints, stop: stop.clone() };
+    let (decoded, until_idle, totals) = (workers.decoded, settings.until_idle, told.totals);
+    let task = EngineTask { engine, decoded, requests, reports, until_idle, checkpoints, totals, stop: stop.clone() };
     let engine = spawn("engine", move || task.run())?;
 
     let mut tasks = JoinSet::new();
     tasks.spawn(workers::dispatch(incoming, workers.chunks));
     tasks.spawn(source.run(chunks, stop.clone()));
-    let servers = serve_live(settings.listen, LiveTables::new(settings.shown.clone(), snapshots)).await?;
+    told.phase.send_replace(Phase::Running);
 
-    let summary = supervise(tasks, engine, &stop).await;
+    let summary = supervise(tasks, engine, &stop, &told.phase).await;
+    let written = join(output).await; // the listener answers until the last row is written
     servers.stop().await;
     progress.clear();
-    join(output).await.and(summary)
+    written.and(summary)
+}
+
+/// The ends where parts tell how they are.
+struct Told {
+    phase: watch::Sender<Phase>,
+    totals: watch::Sender<Totals>,
+    saved: watch::Sender<Saved>,
+    blocked: watch::Sender<Option<String>>,
+}
+
+fn health(settings: &Settings) -> (Told, Health) {
+    let told = Told {
+        phase: watch::Sender::default(),
+        totals: watch::Sender::default(),
+        saved: watch::Sender::default(),
+        blocked: watch::Sender::default(),
+    };
+    let health = Health {
+        phase: told.phase.subscribe(),
+        totals: told.totals.subscribe(),
+        saved: told.saved.subscribe(),
+        blocked: told.blocked.subscribe(),
+        behind: Behind::default(),
+        has_checkpoints: settings.checkpoint.is_some(),
+    };
+    (told, health)
 }
 
 /// Where a run begins.
@@ -140,7 +170,12 @@ async fn start(settings: &Settings, engine: &mut Engine, stop: &CancellationToke
 }
 
 /// Waits for the engine, which ends when its input does or on `stop`; a failed part stops the others.
-async fn supervise(mut tasks: JoinSet<Result<()>>, engine: Part<Summary>, stop: &CancellationToken) -> Result<Summary> {
+async fn supervise(
+    mut tasks: JoinSet<Result<()>>,
+    engine: Part<Summary>,
+    stop: &CancellationToken,
+    phase: &watch::Sender<Phase>,
+) -> Result<Summary> {
     let mut failure = Ok(());
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended.context("a part panicked").flatten() {
@@ -148,14 +183,20 @@ async fn supervise(mut tasks: JoinSet<Result<()>>, engine: Part<Summary>, stop: 
             failure = failure.and(Err(error)); // the first failure is the one to report
         }
     }
+    phase.send_replace(Phase::Stopping);
     let summary = join(engine).await;
     failure.and(summary)
 }
 
 /// The source; it begins where the marks say.
-async fn source(settings: &Settings, marks: &BTreeMap<ShardId, Mark>, progress: &Arc<Progress>) -> Result<Source> {
+async fn source(
+    settings: &Settings,
+    marks: &BTreeMap<ShardId, Mark>,
+    progress: &Arc<Progress>,
+    behind: Behind,
+) -> Result<Source> {
     if let [Input::Kinesis(stream)] = settings.inputs.as_slice() {
-        let source = KinesisSource::connect(stream.clone(), settings.start.clone(), marks, &settings.aws).await?;
+        let source = KinesisSource::connect(stream.clone(), settings.start.clone(), marks, behind, &settings.aws).await?;
         return Ok(Source::Kinesis(Box::new(source)));
     }
     let (inputs, arrivals) = (settings.inputs.clone(), settings.arrivals.clone());

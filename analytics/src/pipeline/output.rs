@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use crate::bad_lines::BadLines;
-use crate::checkpoint::{CheckpointFolder, Draft};
+use crate::checkpoint::{CheckpointFolder, Draft, Saved};
 use crate::clock::now_ms;
 use crate::decode::BadLine;
 use crate::engine::StreamRows;
@@ -20,18 +20,6 @@ pub(super) enum Report {
     BadLines(Vec<BadLine>),
     /// Everything before belongs to this checkpoint. None: there are no checkpoints, and sinks may finish their files.
     Settle(Option<Box<Draft>>),
-}
-
-/// The last checkpoint that was saved.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Saved {
-    pub(crate) number: u64,
-    pub(crate) at_ms: i64,
-    pub(crate) bytes: u64,
-    /// Checkpoints that could not be saved since the start.
-    pub(crate) failures: u64,
-    /// The last one that was tried, saved or not.
-    pub(crate) tried: u64,
 }
 
 /// Where everything is written.

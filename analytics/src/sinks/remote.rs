@@ -4,10 +4,12 @@
 //! dropped for it; the log says once that it is blocked, why, and when it goes on.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,6 +31,8 @@ pub(super) enum Attempt {
 pub(crate) struct Network {
     pub(crate) runtime: Handle,
     pub(crate) stop: CancellationToken,
+    /// The sink that takes nothing now, and why.
+    pub(crate) blocked: Arc<watch::Sender<Option<String>>>,
 }
 
 impl Network {
@@ -52,6 +56,7 @@ impl Network {
             };
             if blocked_since.is_none() {
                 warn!(sink, reason, "the sink is blocked; trying again, and the input waits until it goes on");
+                self.blocked.send_replace(Some(format!("{sink}: {reason}")));
                 blocked_since = Some(Instant::now());
             }
             if self.stop.is_cancelled() {
@@ -64,6 +69,7 @@ impl Network {
             backoff = (backoff * 2).min(if give_up_at.is_some() { BACKOFF.0 } else { BACKOFF.1 });
         }
         if let Some(since) = blocked_since {
+            self.blocked.send_replace(None);
             info!(sink, after_s = since.elapsed().as_secs(), "the sink goes on");
         }
         Ok(())
@@ -75,7 +81,7 @@ mod tests {
     use super::*;
 
     fn network() -> Network {
-        Network { runtime: Handle::current(), stop: CancellationToken::new() }
+        Network { runtime: Handle::current(), stop: CancellationToken::new(), blocked: Arc::new(watch::Sender::new(None)) }
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ pub(crate) use super::shards::Start;
 use super::shards::{Lineage, ListedShard};
 use crate::chunk::{Chunk, Mark, Payload, ShardId, ShardMark};
 use crate::clock::now_ms;
+use crate::live::Behind;
 use reader::ShardReader;
 
 /// How often the shards are listed again, to find the children of a reshard that ended nothing we read.
@@ -36,6 +37,7 @@ pub(crate) struct KinesisSource {
     start: Start,
     /// Where a checkpoint stands, by the name of the shard.
     marks: BTreeMap<String, (ShardId, ShardMark)>,
+    behind: Behind,
     /// For messages: where requests go.
     place: String,
 }
@@ -49,6 +51,7 @@ impl KinesisSource {
         stream: String,
         start: Start,
         marks: &BTreeMap<ShardId, Mark>,
+        behind: Behind,
         aws: &AwsSettings,
     ) -> Result<Self> {
         let sdk = config::aws::load(aws).await;
@@ -59,7 +62,7 @@ impl KinesisSource {
             Mark::File(_) => None,
         };
         let marks = marks.iter().filter_map(of_shard).collect();
-        let source = Self { client: Client::new(&sdk), stream, start, marks, place };
+        let source = Self { client: Client::new(&sdk), stream, start, marks, behind, place };
         source.list_shards().await?;
         Ok(source)
     }
@@ -134,7 +137,8 @@ impl KinesisSource {
         let mark = Some(Mark::Shard { name: name.clone(), at });
         // Announced before its first read, so that the watermark waits for it.
         let _ = chunks.send(Chunk { shard, payload: Payload::Begin, mark }).await; // a closed channel ends the reader too
-        let reader = ShardReader::new(self.client.clone(), &self.stream, shard, Arc::from(name.as_str()), start);
+        let reader =
+            ShardReader::new(self.client.clone(), &self.stream, shard, Arc::from(name.as_str()), start, self.behind.clone());
         let (chunks, stop) = (chunks.clone(), stop.clone());
         readers.spawn(async move {
             let is_drained = tokio::select! {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{FaultLog, Start};
 use crate::chunk::{Chunk, Mark, Payload, ShardId, ShardMark, StreamRecord};
 use crate::clock::now_ms;
+use crate::live::Behind;
 
 /// A shard answers five GetRecords a second, for all of its readers together.
 const CALL_INTERVAL: Duration = Duration::from_millis(200);
@@ -39,6 +40,7 @@ pub(super) struct ShardReader {
     /// the first record must begin there, or what came in between would be skipped.
     latest_since_ms: Option<i64>,
     faults: FaultLog,
+    behind: Behind,
 }
 
 /// Why a fetch gave no records.
@@ -50,7 +52,7 @@ enum Fault {
 }
 
 impl ShardReader {
-    pub(super) fn new(client: Client, stream: &str, shard: ShardId, name: Arc<str>, start: Start) -> Self {
+    pub(super) fn new(client: Client, stream: &str, shard: ShardId, name: Arc<str>, start: Start, behind: Behind) -> Self {
         let stream = stream.to_owned();
         Self {
             client,
@@ -61,6 +63,7 @@ impl ShardReader {
             last_sequence_number: None,
             latest_since_ms: None,
             faults: FaultLog::default(),
+            behind,
         }
     }
 
@@ -80,6 +83,7 @@ impl ShardReader {
                         return Ok(false);
                     }
                     if iterator.is_none() {
+                        self.behind.ended(&self.name);
                         let end = self.chunk(Payload::End, Some(ShardMark::Drained));
                         return Ok(chunks.send(end).await.is_ok());
                     }
@@ -134,6 +138,9 @@ impl ShardReader {
     /// False when the receiver is gone.
     async fn hand_over(&mut self, asked_ms: i64, answer: GetRecordsOutput, chunks: &Sender<Chunk>) -> bool {
         let is_caught_up = answer.millis_behind_latest() == Some(0);
+        if let Some(ms) = answer.millis_behind_latest() {
+            self.behind.tell(&self.name, ms);
+        }
         if let Some(last) = answer.records().last() {
             let last = last.sequence_number().to_owned();
             self.last_sequence_number = Some(last.clone());

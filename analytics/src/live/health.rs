@@ -1,0 +1,67 @@
+//! How the service is, for those who operate it. Never asks the engine, which may be waiting for a blocked sink.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::checkpoint::Saved;
+use crate::engine::Totals;
+
+/// What an instance is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Another instance is active, or this one is not ready yet.
+    #[default]
+    Waiting,
+    Running,
+    Stopping,
+}
+
+/// How far each shard is behind its end, as the service tells it with each answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Behind(Arc<Mutex<BTreeMap<String, i64>>>); // a lock, because many readers tell one number each
+
+impl Behind {
+    /// A shard is this far behind.
+    pub(crate) fn tell(&self, shard: &str, ms: i64) {
+        self.shards().insert(shard.to_owned(), ms);
+    }
+
+    /// A shard has been read to its end.
+    pub(crate) fn ended(&self, shard: &str) {
+        self.shards().remove(shard);
+    }
+
+    /// Milliseconds by shard.
+    pub(crate) fn all(&self) -> BTreeMap<String, i64> {
+        self.shards().clone()
+    }
+
+    fn shards(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What each part last told.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) totals: watch::Receiver<Totals>,
+    pub(crate) saved: watch::Receiver<Saved>,
+    /// The sink that takes nothing, and why.
+    pub(crate) blocked: watch::Receiver<Option<String>>,
+    pub(crate) behind: Behind,
+    pub(crate) has_checkpoints: bool,
+}
+
+impl Health {
+    /// Why it cannot do its work now; None when it can.
+    pub(crate) fn hindrance(&self) -> Option<String> {
+        match *self.phase.borrow() {
+            Phase::Waiting => Some("standing by: another instance is active, or the source is not connected yet".to_owned()),
+            Phase::Stopping => Some("stopping".to_owned()),
+            Phase::Running => self.blocked.borrow().as_ref().map(|sink| format!("a sink is blocked: {sink}")),
+        }
+    }
+}
