@@ -54,10 +54,11 @@ pub(super) fn rows(
         message: fault.message.clone(),
         row_ms: fault
             .row
-            .column(0)
-            .as_primitive_opt::<TimestampMillisecondType>()
+            .columns()
+            .first()
+            .and_then(|first| first.as_primitive_opt::<TimestampMillisecondType>())
             .and_then(|times| times.iter().next().flatten()),
-        data: hex(&as_json(&fault.row)),
+        data: if fault.row.num_rows() > 0 { hex(&as_json(&fault.row)) } else { String::new() },
         pump: Some(pump(fault.node)),
     };
     let entries: Vec<Entry> = bad_lines.iter().map(of_line).chain(faults.iter().map(of_fault)).collect();

@@ -16,6 +16,8 @@ pub(crate) struct RowFault {
     pub(crate) row: RecordBatch,
     /// Index of the node in the program.
     pub(crate) node: usize,
+    /// Rows that it stands for: more than one when all failed for one reason that is none of theirs.
+    pub(crate) count: u64,
 }
 
 /// Runs a piece over a batch; rows that fail go to `faults`.
@@ -33,7 +35,7 @@ pub(super) fn isolate(
     match compute(batch.clone()) {
         Ok(done) => done,
         Err(error) if batch.num_rows() <= 1 => {
-            faults.push(RowFault { message: message(&error), row: batch, node });
+            faults.push(RowFault { message: message(&error), row: batch, node, count: 1 });
             vec![]
         }
         Err(_) => {

@@ -11,8 +11,10 @@ mod drive;
 mod errors;
 mod fault;
 mod frame;
+mod full;
 mod functions;
 mod image;
+mod memory;
 mod node;
 mod piece;
 mod plan;
@@ -135,6 +137,8 @@ pub(crate) struct Engine {
     /// Streams that readers see: not those of subqueries.
     is_shown: Vec<bool>,
     stats: Stats,
+    /// Rows since groups were last counted.
+    unmeasured_rows: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -167,6 +171,7 @@ impl Engine {
             kept: vec![Kept::default(); program.streams.len()],
             is_shown: program.streams.iter().map(|stream| stream.kind != crate::program::StreamKind::Inner).collect(),
             stats: Stats::default(),
+            unmeasured_rows: 0,
         })
     }
 
@@ -258,6 +263,7 @@ impl Engine {
         let times = rows.batch.column(0).as_primitive::<TimestampMillisecondType>().values();
         if let Some(&latest_ms) = times.iter().max() {
             self.stats.rows += rows.batch.num_rows() as u64;
+            self.unmeasured_rows += rows.batch.num_rows();
             self.flow(Some(rows.batch), i64::MIN, output)?;
             self.watermark.rows(shard, latest_ms, now_ms);
         }
@@ -270,7 +276,7 @@ impl Engine {
             let until_ms = self.watermark.value_ms().saturating_sub(lateness_ms);
             self.flow(None, until_ms, output)?;
         }
-        self.close_for_memory(output)
+        self.bound_memory(output)
     }
 
     /// Lets rows of the input flow through all nodes, each of which then completes what ends before this moment.
@@ -311,7 +317,7 @@ impl Engine {
         }
         self.stats.late_rows += late_of_input;
         self.stats.rows -= late_of_input;
-        self.stats.failed_rows += (output.faults.len() - known_faults) as u64;
+        self.stats.failed_rows += output.faults[known_faults..].iter().map(|fault| fault.count).sum::<u64>();
         Ok(())
     }
 
@@ -333,23 +339,6 @@ impl Engine {
             self.kept[stream.0].add(rows.clone());
             output.rows.push(rows);
         }
-    }
-
-    /// Bounds memory: gives up the wait for late rows of the oldest windows, in the node that holds most.
-    fn close_for_memory(&mut self, output: &mut Output) -> Result<()> {
-        while self.nodes.iter().map(RunningNode::held).sum::<usize>() > self.options.max_groups {
-            let Some(index) = (0..self.nodes.len()).max_by_key(|index| self.nodes[*index].held()) else { break };
-            let mut done = Vec::new();
-            if !self.nodes[index].close_early(&mut done, &mut output.faults)? {
-                break;
-            }
-            self.stats.closed_early += 1;
-            self.stats.closed_windows += u64::from(self.nodes[index].has_windows());
-            let mut pending = HashMap::new();
-            self.emit(index, done, &mut pending, output);
-            self.flow_from(index + 1, pending, i64::MIN, output)?;
-        }
-        Ok(())
     }
 }
 

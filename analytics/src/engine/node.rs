@@ -87,6 +87,11 @@ impl RunningNode {
         Ok(())
     }
 
+    /// Makes [`Self::held`] exact.
+    pub(super) fn measure(&mut self) -> Result<()> {
+        if let Work::Tumbling(node) = &mut self.work { node.measure() } else { Ok(()) }
+    }
+
     /// Bounds memory: completes the oldest before its time. False when nothing is left to complete.
     pub(super) fn close_early(&mut self, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<bool> {
         let mut results = Vec::new();
@@ -100,13 +105,20 @@ impl RunningNode {
                 Some(until_ms) => node.close_until(until_ms, &mut results, faults).map(|()| true)?,
                 None => false,
             },
-            Work::Sorted(node) => match node.middle() {
-                Some(until_ms) => node.close_until(until_ms, &mut results, faults).map(|()| !results.is_empty())?,
-                None => false,
-            },
+            Work::Sorted(node) => node.close_half(&mut results, faults)?,
         };
         self.finish(results, done, faults);
         Ok(is_closed)
+    }
+
+    /// Bounds memory when nothing can be completed: a window takes no new groups, sliding windows forget the partitions
+    /// that have been quiet longest. False when that changes nothing.
+    pub(super) fn shed(&mut self, max_rows: usize, faults: &mut Vec<RowFault>) -> Result<bool> {
+        match &mut self.work {
+            Work::Tumbling(node) => node.fill_up(),
+            Work::Sliding(node) => Ok(node.forget(max_rows, faults)),
+            Work::Project(_) | Work::Sorted(_) => Ok(false),
+        }
     }
 
     /// What another node needs to go on from here.

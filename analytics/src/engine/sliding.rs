@@ -94,6 +94,15 @@ impl SlidingNode {
         self.waiting.middle()
     }
 
+    /// Bounds memory: forgets partitions until so many rows are left. False when there was nothing to forget.
+    pub(super) fn forget(&mut self, max_rows: usize, faults: &mut Vec<RowFault>) -> bool {
+        let (node, share) = (self.node, max_rows / self.frames.len().max(1));
+        let forgotten: Vec<RowFault> = self.frames.iter_mut().filter_map(|frame| frame.forget(share, node)).collect();
+        let has_forgotten = !forgotten.is_empty();
+        faults.extend(forgotten);
+        has_forgotten
+    }
+
     /// Takes rows. Returns how many of them came too late.
     pub(super) fn push(&mut self, batch: RecordBatch, faults: &mut Vec<RowFault>) -> Result<u64> {
         let mut late = 0;

@@ -42,9 +42,15 @@ impl SortedNode {
         self.waiting.rows()
     }
 
-    /// A moment that frees half of the rows.
-    pub(super) fn middle(&self) -> Option<i64> {
-        self.waiting.middle()
+    /// Bounds memory: sorts the older half of the rows, and all when they are of one window. False when there are none.
+    pub(super) fn close_half(&mut self, closed: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<bool> {
+        let Some(middle_ms) = self.waiting.middle() else { return Ok(false) };
+        let before = self.waiting.rows();
+        self.close_until(middle_ms, closed, faults)?;
+        if self.waiting.rows() == before {
+            self.close_until(i64::MAX, closed, faults)?;
+        }
+        Ok(self.waiting.rows() < before)
     }
 
     /// The rows that wait.

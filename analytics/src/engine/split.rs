@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 
@@ -28,6 +29,8 @@ pub(super) struct Split {
     pub(super) reduce: Piece,
     /// From state to groups.
     pub(super) last: Piece,
+    /// The keys of a group, over the aggregate's input; state begins with them.
+    pub(super) group_by: Vec<(Arc<dyn PhysicalExpr>, String)>,
 }
 
 /// Plans a query over rows of these columns and splits it at its aggregate.
@@ -59,6 +62,7 @@ fn split(Planned { plan, slot: source, context }: Planned) -> Result<Split> {
         partial: Piece::new(rows, partial, context.clone()),
         reduce: Piece::new(state_to_reduce, reduce, context.clone()),
         last: Piece::new(state_to_finish, after.data()?, context),
+        group_by: aggregate.group_expr().expr().to_vec(),
     })
 }
 

@@ -147,6 +147,79 @@ fn too_many_groups_close_the_oldest_windows_first() {
     assert!(engine.stats().closed_early >= 2);
 }
 
+/// Rows of one window, so many clients.
+fn clients(count: usize) -> Vec<String> {
+    (0..count).map(|client| format!("client-{client}")).collect()
+}
+
+/// What the error stream tells.
+fn messages(rows: &[StreamRows]) -> Vec<String> {
+    let errors = rows.iter().filter(|rows| rows.stream == ERROR_STREAM);
+    errors.flat_map(|rows| rows.rows.column(4).as_string_view().iter().flatten().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_only_window_takes_no_new_groups_when_it_is_full_and_counts_the_others_right() {
+    let mut engine = engine(None, 16);
+    let clients = clients(20);
+    let rows: Vec<(i64, &str)> = clients.iter().map(|client| (0, client.as_str())).collect();
+    assert_eq!(messages(&feed(&mut engine, 0, &rows)), Vec::<String>::new());
+    let more = feed(&mut engine, 0, &[(1, "client-3"), (2, "new"), (3, "new"), (4, "newer")]);
+    let told = messages(&more);
+    assert!(told.len() == 1 && told[0].contains("as many groups as --max-groups allows"), "{told:?}");
+    assert_eq!(engine.stats().failed_rows, 3);
+    let closed = engine.finish(0).unwrap().rows;
+    let counts = counts(&closed);
+    assert_eq!((counts.len(), counts[&(0, "client-3".to_owned())], counts[&(0, "client-4".to_owned())]), (20, 2, 1));
+}
+
+/// An engine for a pump over the log's clients.
+fn engine_of(pump: &str, max_groups: usize) -> Engine {
+    let source = format!(
+        "CREATE STREAM \"access_log\" (\"client_ip\" VARCHAR(65535)); CREATE STREAM d (client VARCHAR(64), c INTEGER);
+         CREATE PUMP p AS INSERT INTO d SELECT STREAM {pump}"
+    );
+    let allowed_lateness_ms = Some(0);
+    let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
+    Engine::new(&program::load(&source, vec![]).unwrap(), decoder().schema(), options).unwrap()
+}
+
+#[test]
+fn windows_of_rows_forget_the_partitions_that_are_quiet_longest() {
+    let pump = "\"client_ip\", COUNT(*) OVER (PARTITION BY \"client_ip\" ROWS 5 PRECEDING) FROM \"access_log\"";
+    let mut engine = engine_of(pump, 16);
+    let clients = clients(100);
+    let mut told = Vec::new();
+    for (ms, client) in (1i64..).zip(&clients) {
+        told.extend(messages(&feed(&mut engine, 0, &[(ms, client.as_str())])));
+        assert!(engine.totals().held <= 16 + 3, "{} rows held after {ms}", engine.totals().held);
+    }
+    assert!(told[0].contains("are forgotten"), "{told:?}");
+    let results = feed(&mut engine, 0, &[(200, "client-99"), (201, "client-0"), (300, "x")]);
+    let counts: Vec<i32> = results
+        .iter()
+        .filter(|rows| rows.stream != ERROR_STREAM)
+        .flat_map(|rows| rows.rows.column(2).as_primitive::<arrow::datatypes::Int32Type>().values().to_vec())
+        .collect();
+    assert_eq!(
+        counts,
+        [1, 2, 1, 1],
+        "client-99 of before, then again; client-0, which was forgotten; x, which waited for no other"
+    );
+}
+
+#[test]
+fn a_window_that_is_sorted_comes_in_parts_when_it_is_too_large() {
+    let mut engine =
+        engine_of("\"client_ip\", 1 FROM \"access_log\" AS s ORDER BY FLOOR(s.ROWTIME TO MINUTE), \"client_ip\"", 16);
+    let clients = clients(100);
+    let rows: Vec<(i64, &str)> = clients.iter().map(|client| (0, client.as_str())).collect();
+    let early: usize = feed(&mut engine, 0, &rows).iter().map(|rows| rows.rows.num_rows()).sum();
+    let rest: usize = engine.finish(0).unwrap().rows.iter().map(|rows| rows.rows.num_rows()).sum();
+    assert!(early > 0 && engine.stats().closed_early > 0);
+    assert_eq!(early + rest, 100);
+}
+
 /// A generated log: rows of several shards, each shard's times disordered by up to `DISORDER_MS`.
 #[derive(Debug, Clone)]
 struct Log {

@@ -112,6 +112,19 @@ impl TumblingNode {
         self.close(start_ms, state, faults).map(Some)
     }
 
+    /// Makes [`Self::held`] exact.
+    pub(super) fn measure(&mut self) -> Result<()> {
+        self.open.values_mut().try_for_each(|state| state.measure(&mut self.split))
+    }
+
+    /// Bounds memory when there is one window only: it takes no new groups. False when it is so already.
+    pub(super) fn fill_up(&mut self) -> Result<bool> {
+        match self.open.last_entry() {
+            Some(mut last) => last.get_mut().fill_up(&mut self.split),
+            None => Ok(false),
+        }
+    }
+
     /// What another node needs to go on from here.
     pub(super) fn image(&mut self, tables: &mut Tables) -> Result<NodeImage> {
         let mut windows = Vec::with_capacity(self.open.len());

@@ -13,6 +13,7 @@ use futures::channel::mpsc::{UnboundedSender, unbounded};
 
 use super::drive;
 use super::fault::{self, RowFault};
+use super::full::KnownGroups;
 use super::split::Split;
 
 /// State rows beyond which batches of state are merged into fewer.
@@ -25,6 +26,8 @@ pub(super) struct WindowState {
     /// State rows after the last merge; state is merged again when it has doubled.
     reduced_rows: usize,
     delta: Option<Delta>,
+    /// Set once the window takes no new groups.
+    full: Option<KnownGroups>,
 }
 
 impl WindowState {
@@ -37,9 +40,39 @@ impl WindowState {
             none => none.insert(Delta::start(split)?),
         };
         for batch in fault::run(&mut split.before, rows, node, faults) {
-            delta.add(batch)?;
+            let batch = match &self.full {
+                None => batch,
+                Some(full) => {
+                    let (known, new) = full.divide(split, &batch)?;
+                    faults.extend(overflow(&new, node));
+                    known
+                }
+            };
+            if batch.num_rows() > 0 {
+                delta.add(batch)?;
+            }
         }
         Ok(())
+    }
+
+    /// Brings the state to one row a group, so that [`Self::state_rows`] is the number of groups.
+    pub(super) fn measure(&mut self, split: &mut Split) -> Result<()> {
+        self.seal(split)?;
+        if self.base.len() > 1 {
+            self.base = split.reduce.run(std::mem::take(&mut self.base))?;
+            self.reduced_rows = self.state_rows();
+        }
+        Ok(())
+    }
+
+    /// Takes no new groups from now on. False when that changes nothing.
+    pub(super) fn fill_up(&mut self, split: &mut Split) -> Result<bool> {
+        if self.full.is_some() {
+            return Ok(false);
+        }
+        self.measure(split)?;
+        self.full = KnownGroups::of(split, &self.base)?;
+        Ok(self.full.is_some())
     }
 
     /// Ends the running aggregate, if there is one, and keeps its state.
@@ -79,6 +112,14 @@ impl WindowState {
     pub(super) fn state_rows(&self) -> usize {
         self.base.iter().map(RecordBatch::num_rows).sum()
     }
+}
+
+/// Tells of rows that found no room: one fault for all of them.
+fn overflow(rows: &RecordBatch, node: usize) -> Option<RowFault> {
+    let message = "the window holds as many groups as --max-groups allows, so rows of new groups are left out; \
+         this is the first of them in its batch"
+        .to_owned();
+    (rows.num_rows() > 0).then(|| RowFault { message, row: rows.slice(0, 1), node, count: rows.num_rows() as u64 })
 }
 
 /// A running partial aggregate.
