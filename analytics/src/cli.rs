@@ -100,6 +100,10 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "STREAM=KIND:PLACE")]
     pub(crate) sink: Vec<SinkText>,
 
+    /// Leave the moment at the start of RANGE INTERVAL … PRECEDING out of the window, as the service's developer guide shows it
+    #[arg(long)]
+    pub(crate) range_start_excluded: bool,
+
     /// The field that holds the time of a row, for --rowtime event
     #[arg(long, value_name = "FIELD", default_value = crate::decode::TIME_FIELD)]
     pub(crate) time_field: String,

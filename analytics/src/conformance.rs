@@ -3,6 +3,8 @@
 //! - `input.jsonl` and `expected.csv` (or `expected.STREAM.csv` for several streams), or
 //! - `expected.txt`, what is said of a program that is refused.
 //!
+//! A file `range-start-excluded` stands for the flag of that name.
+//!
 //! Event time is the field `t` of the input. Expected rows follow from the specification, never from this program.
 //! Each program runs several times: its input cut into batches of every kind, waiting to the end and not waiting at
 //! all. The rows must be the same: what a stream gives is what the query over the whole log gives.
@@ -241,6 +243,13 @@ fn every_program_gives_its_rows_however_its_input_comes() {
                 failures.insert(name, errors.iter().map(|error| error.render("program.sql", &source) + "\n").collect());
                 continue;
             }
+        };
+        let program = if folder.join("range-start-excluded").exists() {
+            let mut program = program;
+            program.exclude_range_start();
+            program
+        } else {
+            program
         };
         let input = read(&folder.join("input.jsonl"));
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());

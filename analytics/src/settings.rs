@@ -123,7 +123,10 @@ impl Settings {
             arguments.flags.input = vec![Input::Kinesis(stream)];
         }
         let (source, columns) = read_program(&arguments.program)?;
-        let program = program::load(&source.text, columns).map_err(|errors| source.failure(&errors))?;
+        let mut program = program::load(&source.text, columns).map_err(|errors| source.failure(&errors))?;
+        if arguments.range_start_excluded {
+            program.exclude_range_start();
+        }
         let row_time = row_time(&arguments.flags, arguments.arrival.as_deref())?;
         let input_plan = input_plan(&program, row_time, &arguments.time_field, Missing::Null);
         let sinks = sinks(&program, &arguments)?;

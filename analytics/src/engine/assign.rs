@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, Schema
 use datafusion::error::{DataFusionError, Result};
 
 use super::fault::{self, RowFault};
+use super::functions;
 use crate::program::{Node, ROWTIME, Stream, StreamColumn};
 use crate::sql::SqlType;
 
@@ -138,6 +139,9 @@ fn check(target: &Target, result: &Schema) -> Result<()> {
 fn cast(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     if values.data_type() == data_type {
         return Ok(values.clone());
+    }
+    if *data_type == DataType::Utf8View {
+        return functions::as_text(values);
     }
     Ok(cast_with_options(values, data_type, &CastOptions { safe: false, ..CastOptions::default() })?)
 }

@@ -175,12 +175,11 @@ impl FrameState {
     /// are partitions, so that it costs the same for each row.
     fn sweep(&mut self, latest_ms: i64, rows: usize) {
         self.since_sweep += rows;
-        let Extent::RangeMs(range_ms) = self.extent else { return };
+        let Some(oldest_ms) = self.extent.start_ms(latest_ms) else { return };
         if self.since_sweep < self.partitions.len() {
             return;
         }
         self.since_sweep = 0;
-        let oldest_ms = latest_ms.saturating_sub(range_ms);
         self.partitions.retain(|_, partition| partition.ring.back().is_some_and(|(ms, _)| *ms >= oldest_ms));
         self.held = self.partitions.values().map(|partition| partition.ring.len()).sum();
     }
@@ -192,8 +191,7 @@ impl Partition {
         let mut dropped = 0;
         while let Some((oldest_ms, _)) = self.ring.front() {
             let is_inside = match extent {
-                // The lower end belongs to the window, as in SQL:2008.
-                Extent::RangeMs(range_ms) => *oldest_ms >= ms.saturating_sub(range_ms),
+                Extent::Range { .. } => extent.start_ms(ms).is_some_and(|start_ms| *oldest_ms >= start_ms),
                 Extent::Rows(rows) => self.ring.len() <= rows + 1,
             };
             if is_inside {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, TimestampMillisecondArray};
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 
 use super::date_format::Pattern;
+use crate::program::AS_TEXT;
 
 const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
@@ -20,6 +22,49 @@ pub(super) fn register(session: &SessionContext) {
     let types = vec![DataType::Utf8View, DataType::Utf8View];
     let function = Arc::new(|arguments: &[ColumnarValue]| over_rows(arguments, char_to_timestamp));
     session.register_udf(create_udf("char_to_timestamp", types, TIME, Volatility::Immutable, function));
+    session.register_udf(ScalarUDF::from(AsText { signature: Signature::any(1, Volatility::Immutable) }));
+}
+
+/// Any value as text: what CAST to VARCHAR writes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AsText {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for AsText {
+    fn name(&self) -> &str {
+        AS_TEXT
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match ColumnarValue::values_to_arrays(&arguments.args)?.as_slice() {
+            [values] => Ok(ColumnarValue::Array(as_text(values)?)),
+            _ => Err(DataFusionError::Execution("one value is needed".to_owned())),
+        }
+    }
+}
+
+/// Values as text. Times are written as `2016-02-18 06:02:01.5`, as the dialect writes literals; Arrow would put a T there.
+pub(super) fn as_text(values: &ArrayRef) -> Result<ArrayRef> {
+    if !matches!(values.data_type(), DataType::Timestamp(..)) {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        return Ok(cast_with_options(values, &DataType::Utf8View, &options)?);
+    }
+    let times = cast(values, &TIME)?;
+    let text = |ms: i64| {
+        let civil = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        Some(civil.to_string().replacen('T', " ", 1))
+    };
+    let times = times.as_primitive::<TimestampMillisecondType>();
+    Ok(Arc::new(times.iter().map(|ms| ms.and_then(text)).collect::<StringViewArray>()))
 }
 
 fn over_rows(arguments: &[ColumnarValue], function: fn(&ArrayRef, &ArrayRef) -> Result<ArrayRef>) -> Result<ColumnarValue> {

@@ -5,6 +5,7 @@
 //! ends before the same moment: a row that a node yields later is never older than that moment.
 
 mod assign;
+mod checked;
 mod cut;
 mod date_format;
 mod drive;

@@ -10,6 +10,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use super::checked;
 use super::drive;
 use super::functions;
 use super::piece::{Piece, Slot};
@@ -36,7 +37,7 @@ pub(super) fn plan(sql: &str, rows: SchemaRef) -> Result<Planned> {
     session.register_table(TABLE, table)?;
     // Planning never waits: the only table is in memory.
     let plan = drive::complete(async { session.sql(sql).await?.create_physical_plan().await })?;
-    Ok(Planned { plan, slot, context: session.task_ctx() })
+    Ok(Planned { plan: checked::plan(plan)?, slot, context: session.task_ctx() })
 }
 
 /// A text that runs over batches of rows with these columns.

@@ -14,6 +14,9 @@ use super::monotonic::arguments;
 use super::window::Width;
 use crate::sql::{Place, SPAN, SqlError, nearest};
 
+/// The engine's function that writes any value as text.
+pub(crate) const AS_TEXT: &str = "weir_text";
+
 /// What surrounds an expression: the columns it can name, and what has a meaning of its own there.
 pub(super) trait Context {
     /// The text for an expression that is taken whole: an aggregate, a key of GROUP BY.
@@ -240,8 +243,8 @@ fn cast(value: &str, data_type: &DataType, at: Place) -> Result<String, SqlError
         },
         DataType::Varchar(length) | DataType::Char(length) | DataType::Character(length) => match length {
             // Cut, as assigning to such a column cuts.
-            Some(length) => Ok(format!("left(CAST({value} AS VARCHAR), {length})")),
-            None => to("VARCHAR"),
+            Some(length) => Ok(format!("left({AS_TEXT}({value}), {length})")),
+            None => Ok(format!("{AS_TEXT}({value})")),
         },
         DataType::Timestamp(..) => Ok(format!("arrow_cast({value}, 'Timestamp(Millisecond, None)')")),
         DataType::Date => Ok(format!("arrow_cast({value}, 'Date32')")),

@@ -29,8 +29,10 @@ mod window;
 use crate::sql::{self, ColumnDefinition, Place, PumpStatement, Script, SqlError, Statement, StreamStatement};
 use catalog::Catalog;
 use compile::{Compiled, Compiler};
+use select::union_all;
 
 pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
+pub(crate) use expression::AS_TEXT;
 pub(crate) use operator::{Extent, Frame, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
 pub(crate) use relation::{ROWTIME, quoted};
 pub(crate) use shorthand::{REQUEST_COUNTS, request_counts};
@@ -90,6 +92,22 @@ pub(crate) struct Program {
     /// In the order of flow: who writes a stream stands before who reads it.
     pub(crate) nodes: Vec<Node>,
     pub(crate) input: StreamId,
+}
+
+impl Program {
+    /// Leaves the moment at the start of every sliding window of time out of it.
+    ///
+    /// The service's reference says that it belongs to the window, as in SQL:2008; its developer guide shows one without.
+    pub(crate) fn exclude_range_start(&mut self) {
+        for node in &mut self.nodes {
+            let Operator::Sliding(sliding) = &mut node.operator else { continue };
+            for frame in &mut sliding.frames {
+                if let Extent::Range { has_start, .. } = &mut frame.extent {
+                    *has_start = false;
+                }
+            }
+        }
+    }
 }
 
 /// What became of one statement.
@@ -196,16 +214,20 @@ impl Builder {
         let output = self.catalog.target(&pump.target.name, pump.target.place)?;
         let query = sql::parse_query(&pump.query)?;
         let name = pump.name.name.as_str();
-        let mut compiler =
-            Compiler { catalog: &mut self.catalog, pump: name, place: pump.name.place, nodes: Vec::new(), notes: Vec::new() };
-        let Compiled { input, operator, columns } = compiler.query(&query)?;
-        let (nodes, notes) = (compiler.nodes, compiler.notes);
-        let targets = self.targets(pump, output, columns.len())?;
-        let columns = columns.into_iter().map(|column| column.name).collect();
-        self.nodes.extend(nodes);
-        let node =
-            Node { pump: name.to_owned(), place: pump.name.place, input, output, operator, columns, targets: Some(targets) };
-        self.nodes.push(node);
+        let mut notes = Vec::new();
+        for query in union_all(&query, pump.name.place)? {
+            let place = pump.name.place;
+            let mut compiler = Compiler { catalog: &mut self.catalog, pump: name, place, nodes: Vec::new(), notes: Vec::new() };
+            let Compiled { input, operator, columns } = compiler.query(&query)?;
+            let nodes = compiler.nodes;
+            notes.extend(compiler.notes);
+            let targets = self.targets(pump, output, columns.len())?;
+            let columns = columns.into_iter().map(|column| column.name).collect();
+            self.nodes.extend(nodes);
+            let node = Node { pump: name.to_owned(), place, input, output, operator, columns, targets: Some(targets) };
+            self.nodes.push(node);
+        }
+        notes.dedup();
         Ok(notes)
     }
 

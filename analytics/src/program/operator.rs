@@ -60,10 +60,20 @@ pub(crate) struct Frame {
 /// How far back a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// So many milliseconds before the row, that moment included.
-    RangeMs(i64),
+    /// So many milliseconds before the row, with that moment itself or without it.
+    Range { ms: i64, has_start: bool },
     /// So many rows before the row.
     Rows(usize),
+}
+
+impl Extent {
+    /// The earliest moment that belongs to the frame of a row at this moment; None when rows are counted.
+    pub(crate) fn start_ms(self, ms: i64) -> Option<i64> {
+        match self {
+            Self::Range { ms: range_ms, has_start } => Some(ms.saturating_sub(range_ms).saturating_add(i64::from(!has_start))),
+            Self::Rows(_) => None,
+        }
+    }
 }
 
 impl Operator {
@@ -95,7 +105,8 @@ impl Operator {
 impl Frame {
     fn summary(&self) -> String {
         let extent = match self.extent {
-            Extent::RangeMs(ms) => format!("{ms} ms before the row"),
+            Extent::Range { ms, has_start: true } => format!("{ms} ms before the row"),
+            Extent::Range { ms, has_start: false } => format!("less than {ms} ms before the row"),
             Extent::Rows(rows) => format!("{rows} rows before the row"),
         };
         format!("{extent}, {} partition keys", self.partition_by.len())

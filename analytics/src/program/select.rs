@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, NamedWindowDefinition, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Value,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, Value,
 };
 
 use super::expression::place;
@@ -53,8 +53,32 @@ pub(super) fn select_of(query: &Query) -> Result<(&Select, Option<&OrderBy>), Sq
     match query.body.as_ref() {
         SetExpr::Select(select) => Ok((select, query.order_by.as_ref())),
         SetExpr::Query(inner) if query.order_by.is_none() => select_of(inner),
-        _ => Err(SqlError::new(at, "a pump runs one SELECT")),
+        SetExpr::SetOperation { .. } => {
+            Err(SqlError::not_yet(at, "UNION ALL inside of another query").help("give it a pump and a stream of its own"))
+        }
+        _ => Err(SqlError::new(at, "a pump runs SELECT")),
     }
+}
+
+/// The queries that UNION ALL puts into one stream: one, when there is none.
+///
+/// # Errors
+/// When it is another operation on sets, or the whole of it is to be sorted.
+pub(super) fn union_all(query: &Query, fallback: Place) -> Result<Vec<Query>, SqlError> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = query.body.as_ref() else { return Ok(vec![query.clone()]) };
+    let at = Place::of(query.span()).or(fallback);
+    if *op != SetOperator::Union || *set_quantifier != SetQuantifier::All {
+        return Err(SqlError::not_yet(at, &op.to_string()));
+    }
+    if query.order_by.is_some() {
+        return Err(SqlError::new(at, "the whole of a UNION ALL is not sorted").help("sort in a pump behind this one"));
+    }
+    let mut queries = Vec::new();
+    for side in [left, right] {
+        let side = Query { body: side.clone(), ..query.clone() };
+        queries.extend(union_all(&side, fallback)?);
+    }
+    Ok(queries)
 }
 
 impl Parts {

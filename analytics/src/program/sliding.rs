@@ -159,7 +159,7 @@ fn extent(specification: &WindowSpec, at: Place) -> Result<Extent, SqlError> {
     };
     match (frame.units, bound.as_ref()) {
         (WindowFrameUnits::Range, Expr::Interval(literal)) => match interval::length(literal) {
-            Ok(Width::Ms(ms)) if ms > 0 => Ok(Extent::RangeMs(ms)),
+            Ok(Width::Ms(ms)) if ms > 0 => Ok(Extent::Range { ms, has_start: true }),
             Ok(_) => Err(SqlError::new(at, "the range of a window is days, hours, minutes or seconds, above 0")),
             Err(message) => Err(SqlError::new(place(bound).or(at), message)),
         },

@@ -51,6 +51,7 @@ pub(super) fn refuse(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
                 return Err(SqlError::not_yet(place, "sorting late rows (ORDER BY … WITHIN)"));
             }
             "CURSOR" if is_call => return Err(SqlError::not_yet(place, "a table function over CURSOR(…)")),
+            "UNION" if is_word(tokens.get(at + 1), "ALL") => {}
             "UNION" | "EXCEPT" | "INTERSECT" => return Err(SqlError::not_yet(place, word)),
             _ => {}
         }
