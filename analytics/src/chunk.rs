@@ -93,6 +93,7 @@ pub(crate) struct StreamRecord {
     pub(crate) data: Bytes,
     /// ApproximateArrivalTimestamp, milliseconds since 1970.
     pub(crate) arrival_ms: i64,
+    pub(crate) partition_key: String,
     /// Kinesis' own number, text of up to 56 digits.
     pub(crate) sequence_number: String,
     /// The shard's name in Kinesis, such as `shardId-000000000000`.

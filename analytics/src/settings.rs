@@ -270,7 +270,8 @@ fn width_ms(width: Duration) -> Result<i64, Failure> {
 pub(crate) fn input_plan(program: &Program, row_time: RowTime, time_field: &str, missing: Missing) -> InputPlan {
     let input = &program.streams[program.input.0];
     let columns: Vec<StreamColumn> = input.read.iter().map(|column| input.columns[*column].clone()).collect();
-    InputPlan { columns, row_time, time_field: time_field.to_owned(), missing }
+    let metadata = input.metadata.keys().copied().collect();
+    InputPlan { columns, metadata, row_time, time_field: time_field.to_owned(), missing }
 }
 
 /// The streams that pumps write into.

@@ -27,11 +27,11 @@ impl Columns {
         Self { schema: schema(column_names), rowtime: TimestampMillisecondBuilder::new(), texts }
     }
 
-    /// Adds one row. Values beyond the columns (the time field) are not kept.
-    pub(super) fn append(&mut self, row_ms: i64, values: &[Option<&str>]) {
+    /// Adds one row, with a value for each column.
+    pub(super) fn append<'a>(&mut self, row_ms: i64, values: impl Iterator<Item = Option<&'a str>>) {
         self.rowtime.append_value(row_ms);
         for (builder, value) in self.texts.iter_mut().zip(values) {
-            builder.append_option(*value);
+            builder.append_option(value);
         }
     }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
-use crate::program::{RowTime, StreamColumn};
+use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::SqlType;
 use clf_time::ClfClock;
 use columns::Columns;
@@ -37,6 +37,8 @@ pub(crate) const TIME_FIELD: &str = "request_time";
 #[derive(Debug, Clone)]
 pub(crate) struct InputPlan {
     pub(crate) columns: Vec<StreamColumn>,
+    /// Columns behind those, that come from the record and not from its lines.
+    pub(crate) metadata: Vec<Metadata>,
     pub(crate) row_time: RowTime,
     /// The field that holds the time of a row, when it is event time.
     pub(crate) time_field: String,
@@ -118,6 +120,10 @@ pub(crate) struct Decoder {
     time_index: Option<usize>,
     clock: RowClock,
     columns: Columns,
+    /// All columns with their types.
+    declared: Vec<StreamColumn>,
+    /// The metadata of the record that is decoded.
+    metadata: Vec<Option<String>>,
     /// ROWTIME and the columns, with their types.
     schema: SchemaRef,
     /// Whether a column has another type than text of any length.
@@ -129,7 +135,10 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// A decoder for these columns.
     pub(crate) fn new(plan: InputPlan) -> Self {
-        let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
+        let declared: Vec<StreamColumn> =
+            plan.columns.iter().cloned().chain(plan.metadata.iter().map(|metadata| metadata.column())).collect();
+        let all: Vec<String> = declared.iter().map(|column| column.name.clone()).collect();
+        let names = &all[..plan.columns.len()];
         let mut wanted: Vec<Vec<u8>> = names.iter().map(|name| name.clone().into_bytes()).collect();
         if plan.row_time == RowTime::Event && !names.contains(&plan.time_field) {
             wanted.push(plan.time_field.clone().into_bytes());
@@ -140,9 +149,11 @@ impl Decoder {
             wanted,
             time_index,
             clock: RowClock::default(),
-            columns: Columns::new(&names),
-            schema: columns_schema(&plan.columns),
-            has_types: !plan.columns.iter().all(is_plain),
+            columns: Columns::new(&all),
+            schema: columns_schema(&declared),
+            has_types: !declared.iter().all(is_plain),
+            metadata: vec![None; plan.metadata.len()],
+            declared,
             origins: Vec::new(),
             plan,
         }
@@ -186,7 +197,7 @@ impl Decoder {
         if !self.has_types {
             return Rows { batch: texts, bad_lines: tally.bad_lines, counts: tally.counts };
         }
-        let (batch, misfits) = typed::convert(&texts, &self.plan.columns, &self.schema);
+        let (batch, misfits) = typed::convert(&texts, &self.declared, &self.schema);
         for misfit in misfits {
             let (record, line) = self.origins[misfit.row];
             let row = texts.slice(misfit.row, 1);
@@ -215,6 +226,7 @@ impl Decoder {
     fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, place: &dyn Fn(u32, u32) -> Position, tally: &mut Tally) {
         for (index, record) in (0u32..).zip(records) {
             let given_ms = if self.plan.row_time == RowTime::Arrival { record.arrival_ms } else { now_ms };
+            self.metadata = self.plan.metadata.iter().map(|metadata| Some(metadata_text(*metadata, record))).collect();
             self.stream_record(record, given_ms, tally, index, place);
             tally.counts.records += 1;
             tally.counts.bytes += record.data.len() as u64;
@@ -282,8 +294,21 @@ impl Decoder {
             (RowTime::Event, Some(index)) => self.clock.read(values[index].unwrap_or_default(), &self.plan.time_field)?,
             _ => given_ms,
         };
-        self.columns.append(row_ms, values);
+        let metadata = self.metadata.iter().map(Option::as_deref);
+        self.columns.append(row_ms, values[..self.plan.columns.len()].iter().copied().chain(metadata));
         Ok(())
+    }
+}
+
+/// A metadata column of a record, as text that its type reads.
+fn metadata_text(metadata: Metadata, record: &StreamRecord) -> String {
+    match metadata {
+        Metadata::ArrivalTime => {
+            jiff::Timestamp::from_millisecond(record.arrival_ms).map(|time| time.to_string()).unwrap_or_default()
+        }
+        Metadata::PartitionKey => record.partition_key.clone(),
+        Metadata::SequenceNumber => record.sequence_number.clone(),
+        Metadata::ShardId => record.shard_name.to_string(),
     }
 }
 

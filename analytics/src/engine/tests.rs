@@ -52,6 +52,7 @@ fn feed(engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec<StreamRows
     let record = |(arrival_ms, client): &(i64, &str)| StreamRecord {
         data: Bytes::from(format!("{{ \"client_ip\":\"{client}\" }}\n")),
         arrival_ms: *arrival_ms,
+        partition_key: "key".to_owned(),
         sequence_number: "1".to_owned(),
         shard_name: "shard".into(),
     };

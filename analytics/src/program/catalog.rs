@@ -1,9 +1,9 @@
 //! The streams of a program by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::StreamId;
-use super::relation::{Column, ROWTIME, as_written};
+use super::relation::{Column, Metadata, ROWTIME, Relation, as_written};
 use crate::sql::{ColumnDefinition, Place, SqlError, SqlType, nearest};
 
 /// A stream of a program.
@@ -14,6 +14,8 @@ pub(crate) struct Stream {
     pub(crate) columns: Vec<StreamColumn>,
     /// Columns that some pump reads.
     pub(crate) read: BTreeSet<usize>,
+    /// Metadata columns that some pump reads, and where.
+    pub(crate) metadata: BTreeMap<Metadata, Place>,
     pub(super) place: Place,
 }
 
@@ -60,8 +62,14 @@ impl Catalog {
         if let Some(column) = columns.iter().find(|column| column.name.name == ROWTIME) {
             return Err(SqlError::new(column.name.place, "every stream has ROWTIME; it is not declared"));
         }
-        let stream =
-            Stream { name: name.to_owned(), kind: StreamKind::Declared, columns: stored(columns), read: BTreeSet::new(), place };
+        let stream = Stream {
+            name: name.to_owned(),
+            kind: StreamKind::Declared,
+            columns: stored(columns),
+            read: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            place,
+        };
         match self.position(name) {
             Some(index) => {
                 self.streams[index] = stream;
@@ -114,13 +122,17 @@ impl Catalog {
             kind: StreamKind::Inner,
             columns: columns.iter().map(column).collect(),
             read: BTreeSet::new(),
+            metadata: BTreeMap::new(),
             place: Place::default(),
         });
         StreamId(self.streams.len() - 1)
     }
 
-    pub(super) fn mark_read(&mut self, stream: StreamId, columns: &BTreeSet<usize>) {
-        self.streams[stream.0].read.extend(columns);
+    /// Notes what a query reads.
+    pub(super) fn mark_read(&mut self, relation: &Relation) {
+        let stream = &mut self.streams[relation.stream.0];
+        stream.read.extend(relation.used());
+        stream.metadata.extend(relation.metadata());
     }
 
     fn position(&self, name: &str) -> Option<usize> {
@@ -133,7 +145,14 @@ impl Catalog {
             return Err(SqlError::new(place, message));
         }
         let columns = stored(&self.input_columns);
-        let stream = Stream { name: name.to_owned(), kind: StreamKind::Input, columns, read: BTreeSet::new(), place };
+        let stream = Stream {
+            name: name.to_owned(),
+            kind: StreamKind::Input,
+            columns,
+            read: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            place,
+        };
         self.streams.push(stream);
         Ok(self.streams.len() - 1)
     }

@@ -46,7 +46,7 @@ impl Compiler<'_> {
         let relation = self.relation(from)?;
         let parts = Parts::new(select, order_by, &relation, self.place)?;
         let compiled = self.select(&parts, &relation);
-        self.catalog.mark_read(relation.stream, &relation.used());
+        self.catalog.mark_read(&relation);
         compiled
     }
 
@@ -61,7 +61,7 @@ impl Compiler<'_> {
                 let name = part.as_ident().map(|ident| ident.value.clone()).unwrap_or_default();
                 let (stream, columns) = self.catalog.find(&name, place)?;
                 let alias = alias.as_ref().map_or(name, |alias| alias.name.value.clone());
-                Ok(Relation::new(stream, Some(alias), columns))
+                Ok(Relation::new(stream, Some(alias), columns, true))
             }
             TableFactor::Derived { subquery, alias, .. } => {
                 let alias = alias.as_ref().map(|alias| alias.name.value.clone());
@@ -84,7 +84,7 @@ impl Compiler<'_> {
             columns: names,
             targets: None,
         });
-        Ok(Relation::new(output, alias, columns))
+        Ok(Relation::new(output, alias, columns, false))
     }
 
     fn select(&mut self, parts: &Parts, relation: &Relation) -> Result<Compiled, SqlError> {

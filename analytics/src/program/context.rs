@@ -36,6 +36,7 @@ impl Context for RowContext<'_> {
         Ok(match self.relation.find(parts)? {
             Reference::RowTime { .. } => quoted(self.row_time),
             Reference::Column(index) => quoted(&self.relation.columns[index].name),
+            Reference::Metadata(metadata) => quoted(metadata.name()),
         })
     }
 
@@ -125,6 +126,7 @@ pub(super) fn declared(expression: &Expr, relation: &Relation) -> Option<SqlType
     };
     match relation.find(parts) {
         Ok(Reference::Column(index)) => relation.columns[index].sql_type,
+        Ok(Reference::Metadata(metadata)) => metadata.column().sql_type,
         _ => None,
     }
 }

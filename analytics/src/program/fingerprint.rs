@@ -11,7 +11,9 @@ impl Program {
     pub(crate) fn fingerprint(&self, row_time: RowTime) -> String {
         let mut text = format!("{row_time:?}");
         for stream in &self.streams {
-            let _ = write!(text, "|{} {:?} {:?} {:?}", stream.name, stream.kind, stream.columns, stream.read); // a String takes all
+            let metadata: Vec<_> = stream.metadata.keys().collect();
+            let (name, kind, columns, read) = (&stream.name, stream.kind, &stream.columns, &stream.read);
+            let _ = write!(text, "|{name} {kind:?} {columns:?} {read:?} {metadata:?}"); // a String takes all
         }
         for node in &self.nodes {
             let (input, output) = (node.input, node.output);

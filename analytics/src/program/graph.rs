@@ -13,8 +13,21 @@ pub(super) fn link(mut streams: Vec<Stream>, nodes: Vec<Node>) -> Result<Program
         return Err(vec![SqlError::new(Place { line: 1, column: 1 }, message)]);
     }
     let input = input(&mut streams, &nodes).map_err(|error| vec![error])?;
+    no_metadata_inside(&streams)?;
     let nodes = in_order(nodes).map_err(|error| vec![error])?;
     Ok(Program { streams, nodes, input })
+}
+
+/// Only an input has metadata columns: what a pump writes has the columns that are declared.
+fn no_metadata_inside(streams: &[Stream]) -> Result<(), Vec<SqlError>> {
+    let inside = streams.iter().filter(|stream| stream.kind != StreamKind::Input);
+    let error = |stream: &Stream| {
+        let (metadata, place) = stream.metadata.first_key_value()?;
+        let message = format!("{} is a column of an input, and {} is none", metadata.name(), quoted(&stream.name));
+        Some(SqlError::new(*place, message).help("select it into a column of its own in the pump that reads the input"))
+    };
+    let errors: Vec<SqlError> = inside.filter_map(error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// The stream whose rows come from outside: the one that is named so, or the one that is read and never written.

@@ -34,7 +34,7 @@ use select::union_all;
 pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
 pub(crate) use expression::AS_TEXT;
 pub(crate) use operator::{Extent, Frame, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
-pub(crate) use relation::{ROWTIME, quoted};
+pub(crate) use relation::{Metadata, ROWTIME, quoted};
 pub(crate) use shorthand::{REQUEST_COUNTS, request_counts};
 pub(crate) use window::Window;
 

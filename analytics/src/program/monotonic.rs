@@ -75,6 +75,7 @@ fn of_column(parts: &[datafusion::sql::sqlparser::ast::Ident], relation: &Relati
     match relation.find(parts).ok()? {
         Reference::RowTime { .. } => Some(Monotone { window: Window::moment(), shift_ms: Some(0), is_of_rowtime: true }),
         Reference::Column(index) => relation.columns[index].monotone,
+        Reference::Metadata(_) => None,
     }
 }
 
@@ -155,7 +156,7 @@ mod tests {
         let datafusion::sql::sqlparser::ast::SelectItem::UnnamedExpr(expression) = select.projection.remove(0) else {
             panic!("{source}")
         };
-        let relation = Relation::new(StreamId(0), Some("S".to_owned()), vec![]);
+        let relation = Relation::new(StreamId(0), Some("S".to_owned()), vec![], true);
         monotone(&expression, &relation).map(|monotone| monotone.window)
     }
 

@@ -1,19 +1,54 @@
 //! What a query can name: the columns of the one stream that it reads.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::sql::sqlparser::ast::Ident;
 
 use super::StreamId;
+use super::catalog::StreamColumn;
 use super::monotonic::Monotone;
 use crate::sql::{Place, SqlError, SqlType, nearest};
 
 /// The time of a row: a column of every stream, not part of `*`.
 pub(crate) const ROWTIME: &str = "ROWTIME";
 
-/// Columns that the service added to an input from a stream. An input may declare columns of these names itself.
-const METADATA: [&str; 4] = ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+/// A column that every input from a stream has, beside those that it declares. An input may declare one of the name itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Metadata {
+    ArrivalTime,
+    PartitionKey,
+    SequenceNumber,
+    ShardId,
+}
+
+impl Metadata {
+    const ALL: [Self; 4] = [Self::ArrivalTime, Self::PartitionKey, Self::SequenceNumber, Self::ShardId];
+
+    /// What the service called it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ArrivalTime => "APPROXIMATE_ARRIVAL_TIME",
+            Self::PartitionKey => "PARTITION_KEY",
+            Self::SequenceNumber => "SEQUENCE_NUMBER",
+            Self::ShardId => "SHARD_ID",
+        }
+    }
+
+    /// Its type, as a column of a stream.
+    pub(crate) fn column(self) -> StreamColumn {
+        let sql_type = match self {
+            Self::ArrivalTime => SqlType::Timestamp,
+            Self::PartitionKey => SqlType::Varchar(512),
+            Self::SequenceNumber | Self::ShardId => SqlType::Varchar(128),
+        };
+        StreamColumn { name: self.name().to_owned(), sql_type: Some(sql_type), is_not_null: false }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
 
 /// A column, as queries see it.
 #[derive(Debug, Clone)]
@@ -32,8 +67,12 @@ pub(crate) struct Relation {
     /// The alias, or the stream's name; None for a subquery without one.
     pub(crate) name: Option<String>,
     pub(crate) columns: Vec<Column>,
+    /// False for subqueries: those have the columns that they select.
+    pub(crate) has_metadata: bool,
     /// Columns that have been named; the others need not be read.
     used: RefCell<BTreeSet<usize>>,
+    /// Metadata columns that have been named, and where first.
+    metadata: RefCell<BTreeMap<Metadata, Place>>,
 }
 
 /// What a name means.
@@ -44,11 +83,13 @@ pub(crate) enum Reference {
         is_qualified: bool,
     },
     Column(usize),
+    /// A column that only inputs have; whether this is one is known when all pumps are.
+    Metadata(Metadata),
 }
 
 impl Relation {
-    pub(crate) fn new(stream: StreamId, name: Option<String>, columns: Vec<Column>) -> Self {
-        Self { stream, name, columns, used: RefCell::default() }
+    pub(crate) fn new(stream: StreamId, name: Option<String>, columns: Vec<Column>, has_metadata: bool) -> Self {
+        Self { stream, name, columns, has_metadata, used: RefCell::default(), metadata: RefCell::default() }
     }
 
     /// What `name` or `alias.name` means.
@@ -72,12 +113,23 @@ impl Relation {
         if column.value == ROWTIME {
             return Ok(Reference::RowTime { is_qualified });
         }
+        if self.has_metadata
+            && let Some(metadata) = Metadata::named(&column.value)
+        {
+            self.metadata.borrow_mut().entry(metadata).or_insert(Place::of(column.span));
+            return Ok(Reference::Metadata(metadata));
+        }
         Err(self.unknown(column))
     }
 
     /// The columns that were named, and all when asked for.
     pub(crate) fn used(&self) -> BTreeSet<usize> {
         self.used.borrow().clone()
+    }
+
+    /// The metadata columns that were named.
+    pub(crate) fn metadata(&self) -> BTreeMap<Metadata, Place> {
+        self.metadata.borrow().clone()
     }
 
     /// Notes that every column is read.
@@ -97,10 +149,6 @@ impl Relation {
     }
 
     fn unknown(&self, column: &Ident) -> SqlError {
-        if METADATA.contains(&column.value.as_str()) {
-            let what = format!("the metadata column {}", column.value);
-            return SqlError::not_yet(Place::of(column.span), &what).help("on a stream ROWTIME is the arrival time");
-        }
         let error = SqlError::new(Place::of(column.span), format!("there is no column {}", column.value));
         let names = || self.columns.iter().map(|known| known.name.as_str());
         match names().find(|name| name.eq_ignore_ascii_case(&column.value)) {
@@ -133,7 +181,7 @@ mod tests {
 
     fn relation() -> Relation {
         let column = |name: &str| Column { name: name.to_owned(), sql_type: None, monotone: None };
-        Relation::new(StreamId(0), Some("S".to_owned()), vec![column("client_ip"), column("SIZE")])
+        Relation::new(StreamId(0), Some("S".to_owned()), vec![column("client_ip"), column("SIZE")], true)
     }
 
     fn fault(parts: &[Ident]) -> String {

@@ -29,6 +29,7 @@ pub(super) fn sliding(parts: &Parts, relation: &Relation) -> Result<Operator, Sq
     let SlidingContext { prepared, frames, calls, .. } = context;
     let mut columns = vec![quoted(ROWTIME)];
     columns.extend(relation.used().into_iter().map(|index| quoted(&relation.columns[index].name)));
+    columns.extend(relation.metadata().into_keys().map(|metadata| quoted(metadata.name())));
     columns.extend(prepared.iter().enumerate().map(|(index, text)| format!("{text} AS {}", quoted(&prepared_name(index)))));
     let aggregates = calls.iter().enumerate().map(|(index, (text, _))| format!("{text} AS {}", quoted(&aggregate_name(index))));
     Ok(Operator::Sliding(Sliding {

@@ -157,6 +157,7 @@ impl ShardReader {
         StreamRecord {
             data: Bytes::from(record.data.into_inner()),
             arrival_ms: arrival.unwrap_or_else(now_ms),
+            partition_key: record.partition_key.unwrap_or_default(),
             sequence_number: record.sequence_number,
             shard_name: self.name.clone(),
         }
