@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::program::RowTime;
+use crate::references::ReferenceText;
 use crate::sinks::{Format, SinkText};
 use crate::source::Input;
 use crate::source::kinesis::Start;
@@ -75,6 +76,10 @@ pub(crate) struct ProgramArguments {
     /// A file with CREATE STREAM for the input's columns [default: those of the access log]
     #[arg(long, value_name = "FILE.sql")]
     pub(crate) schema: Option<PathBuf>,
+
+    /// A reference table that the program joins: CSV with a header, or JSON; may be given several times
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) reference: Vec<ReferenceText>,
 }
 
 /// Running a program.

@@ -3,7 +3,7 @@
 //! - `input.jsonl` and `expected.csv` (or `expected.STREAM.csv` for several streams), or
 //! - `expected.txt`, what is said of a program that is refused.
 //!
-//! A file `range-start-excluded` stands for the flag of that name.
+//! A file `range-start-excluded` stands for the flag of that name, `reference.csv` for a reference table REFERENCE.
 //!
 //! Event time is the field `t` of the input. Expected rows follow from the specification, never from this program.
 //! Each program runs several times: its input cut into batches of every kind, waiting to the end and not waiting at
@@ -23,6 +23,7 @@ use crate::cli::{Arguments, Command};
 use crate::decode::{Decoder, Missing};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, Engine, EngineOptions, StreamRows, stream_schema};
 use crate::program::{self, Program, RowTime, StreamId};
+use crate::references;
 use crate::settings::{Settings, input_plan};
 use crate::sinks::{Format, Layout, SinkPlan, csv_text};
 
@@ -237,7 +238,9 @@ fn every_program_gives_its_rows_however_its_input_comes() {
             }
             continue;
         }
-        let program = match program::load(&source, program::schema_columns(program::LOG_SCHEMA).unwrap()) {
+        let table = folder.join("reference.csv");
+        let references = if table.exists() { vec![references::named("REFERENCE", &table)] } else { vec![] };
+        let program = match program::load_with(&source, program::schema_columns(program::LOG_SCHEMA).unwrap(), references) {
             Ok(program) => program,
             Err(errors) => {
                 failures.insert(name, errors.iter().map(|error| error.render("program.sql", &source) + "\n").collect());
@@ -256,7 +259,7 @@ fn every_program_gives_its_rows_however_its_input_comes() {
         let expected: Vec<String> = files.filter(|file| file.starts_with("expected")).collect();
         assert!(!expected.is_empty(), "{name} expects nothing");
         for way in WAYS {
-            let Ok(rows) = std::panic::catch_unwind(|| run(&program, &input, way)) else {
+            let Ok(rows) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&program, &input, way))) else {
                 failures.insert(name.clone(), "it panicked; the reason stands above".to_owned());
                 break;
             };

@@ -27,6 +27,7 @@ mod live;
 mod pipeline;
 mod program;
 mod progress;
+mod references;
 mod report;
 mod settings;
 mod sinks;

@@ -6,7 +6,7 @@ use crate::cli::ProgramArguments;
 use crate::decode::{Decoder, Missing, TIME_FIELD};
 use crate::engine::{Engine, EngineOptions};
 use crate::program::{self, Checked, Program, RowTime, StreamKind};
-use crate::settings::{SourceText, input_plan, read_program};
+use crate::settings::{ProgramSource, SourceText, input_plan, read_program};
 use crate::sql::SqlError;
 
 /// Statement by statement: supported, differs (how), unsupported (why). False when the program does not run.
@@ -14,8 +14,8 @@ use crate::sql::SqlError;
 /// # Errors
 /// When the program cannot be read at all.
 pub(crate) fn check(arguments: &ProgramArguments) -> Result<(String, bool), Failure> {
-    let (source, columns) = read_program(arguments)?;
-    let checked = program::check(&source.text, columns).map_err(|error| Failure::usage(source.render(&error)))?;
+    let ProgramSource { text: source, columns, references } = read_program(arguments)?;
+    let checked = program::check(&source.text, columns, references).map_err(|error| Failure::usage(source.render(&error)))?;
     Ok(checked_text(&source, &checked))
 }
 
@@ -56,10 +56,10 @@ fn indented(text: &str) -> String {
 /// # Errors
 /// When the program is wrong.
 pub(crate) fn explain(arguments: &ProgramArguments) -> Result<String, Failure> {
-    let (source, columns) = read_program(arguments)?;
+    let ProgramSource { text: source, columns, references } = read_program(arguments)?;
     let fault =
         |errors: &[SqlError]| Failure::usage(errors.iter().map(|error| source.render(error)).collect::<Vec<_>>().join("\n"));
-    let program = program::load(&source.text, columns).map_err(|errors| fault(&errors))?;
+    let program = program::load_with(&source.text, columns, references).map_err(|errors| fault(&errors))?;
     let engine = plan(&program).map_err(|error| fault(&[error]))?;
     let mut text = String::from("Streams\n");
     for stream in program.streams.iter() {

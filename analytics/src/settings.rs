@@ -12,7 +12,8 @@ use crate::cli::{CountArguments, Flags, ProgramArguments, RunArguments};
 use crate::decode::{InputPlan, Missing, TIME_FIELD};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, stream_schema};
 use crate::live::Shown;
-use crate::program::{self, Program, REQUEST_COUNTS, RowTime, StreamColumn, StreamId, StreamKind};
+use crate::program::{self, Program, REQUEST_COUNTS, Reference, RowTime, StreamColumn, StreamId, StreamKind};
+use crate::references;
 use crate::sinks::{Format, Layout, SinkPlan, SinkText, Target};
 use crate::source::Input;
 use crate::source::kinesis::Start;
@@ -63,18 +64,27 @@ impl SourceText {
     }
 }
 
-/// A program's text, and the columns of an input that it does not declare.
+/// What a program is read from.
+pub(crate) struct ProgramSource {
+    pub(crate) text: SourceText,
+    /// Those of an input that the program does not declare.
+    pub(crate) columns: Vec<ColumnDefinition>,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// A program's text and all that belongs to it.
 ///
 /// # Errors
 /// When a file cannot be read, or the schema is none.
-pub(crate) fn read_program(arguments: &ProgramArguments) -> Result<(SourceText, Vec<ColumnDefinition>), Failure> {
+pub(crate) fn read_program(arguments: &ProgramArguments) -> Result<ProgramSource, Failure> {
     let source = read(&arguments.program)?;
     let schema = match &arguments.schema {
         Some(path) => read(path)?,
         None => SourceText { file: "sql/access_log.sql".to_owned(), text: program::LOG_SCHEMA.to_owned() },
     };
     let columns = program::schema_columns(&schema.text).map_err(|error| schema.failure(&[error]))?;
-    Ok((source, columns))
+    let references = references::load_all(&arguments.reference).map_err(Failure::Usage)?;
+    Ok(ProgramSource { text: source, columns, references })
 }
 
 fn read(path: &Path) -> Result<SourceText, Failure> {
@@ -122,8 +132,8 @@ impl Settings {
         if let Some(stream) = arguments.stream.take() {
             arguments.flags.input = vec![Input::Kinesis(stream)];
         }
-        let (source, columns) = read_program(&arguments.program)?;
-        let mut program = program::load(&source.text, columns).map_err(|errors| source.failure(&errors))?;
+        let ProgramSource { text: source, columns, references } = read_program(&arguments.program)?;
+        let mut program = program::load_with(&source.text, columns, references).map_err(|errors| source.failure(&errors))?;
         if arguments.range_start_excluded {
             program.exclude_range_start();
         }

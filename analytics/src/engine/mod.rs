@@ -15,6 +15,7 @@ mod frame;
 mod full;
 mod functions;
 mod image;
+mod lookup;
 mod memory;
 mod node;
 mod piece;

@@ -7,6 +7,7 @@ use datafusion::error::Result;
 use super::assign::Assign;
 use super::fault::{self, RowFault};
 use super::image::{self, NodeImage, Tables, WaitingImage};
+use super::lookup::LookupNode;
 use super::piece::Piece;
 use super::plan;
 use super::sliding::SlidingNode;
@@ -28,6 +29,7 @@ enum Work {
     Tumbling(Box<TumblingNode>),
     Sliding(Box<SlidingNode>),
     Sorted(SortedNode),
+    Lookup(Box<LookupNode>),
 }
 
 impl RunningNode {
@@ -37,6 +39,7 @@ impl RunningNode {
             Operator::Project { rows: text } => Work::Project(plan::piece(text, rows)?),
             Operator::Tumbling(tumbling) => Work::Tumbling(Box::new(TumblingNode::new(index, tumbling, rows)?)),
             Operator::Sliding(sliding) => Work::Sliding(Box::new(SlidingNode::new(index, sliding, rows)?)),
+            Operator::Lookup(lookup) => Work::Lookup(Box::new(LookupNode::new(index, lookup, rows)?)),
             Operator::Sorted { window, rows: text } => Work::Sorted(SortedNode::new(index, *window, text, rows)?),
         };
         let assign = Assign::new(node, &program.streams[node.output.0], &work.schema())?;
@@ -55,6 +58,7 @@ impl RunningNode {
             Work::Tumbling(node) => node.describe(),
             Work::Sliding(node) => node.describe(),
             Work::Sorted(node) => node.describe(),
+            Work::Lookup(node) => node.describe(),
         }
     }
 
@@ -64,6 +68,10 @@ impl RunningNode {
         let late = match &mut self.work {
             Work::Project(piece) => {
                 results = fault::run(piece, batch, self.index, faults);
+                0
+            }
+            Work::Lookup(node) => {
+                results = node.run(batch, faults)?;
                 0
             }
             Work::Tumbling(node) => node.push(batch, faults)?,
@@ -78,7 +86,7 @@ impl RunningNode {
     pub(super) fn close_until(&mut self, until_ms: i64, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<()> {
         let mut results = Vec::new();
         match &mut self.work {
-            Work::Project(_) => {}
+            Work::Project(_) | Work::Lookup(_) => {}
             Work::Tumbling(node) => node.close_until(until_ms, &mut results, faults)?,
             Work::Sliding(node) => node.close_until(until_ms, &mut results, faults)?,
             Work::Sorted(node) => node.close_until(until_ms, &mut results, faults)?,
@@ -96,7 +104,7 @@ impl RunningNode {
     pub(super) fn close_early(&mut self, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<bool> {
         let mut results = Vec::new();
         let is_closed = match &mut self.work {
-            Work::Project(_) => false,
+            Work::Project(_) | Work::Lookup(_) => false,
             Work::Tumbling(node) => {
                 results.extend(node.close_oldest(faults)?);
                 !results.is_empty()
@@ -117,14 +125,14 @@ impl RunningNode {
         match &mut self.work {
             Work::Tumbling(node) => node.fill_up(),
             Work::Sliding(node) => Ok(node.forget(max_rows, faults)),
-            Work::Project(_) | Work::Sorted(_) => Ok(false),
+            Work::Project(_) | Work::Sorted(_) | Work::Lookup(_) => Ok(false),
         }
     }
 
     /// What another node needs to go on from here.
     pub(super) fn image(&mut self, tables: &mut Tables) -> Result<NodeImage> {
         Ok(match &mut self.work {
-            Work::Project(_) => NodeImage::Project,
+            Work::Project(_) | Work::Lookup(_) => NodeImage::Project,
             Work::Tumbling(node) => node.image(tables)?,
             Work::Sliding(node) => {
                 let waiting = WaitingImage::of(node.waiting(), tables);
@@ -137,7 +145,7 @@ impl RunningNode {
     /// Goes on with the state of another node of the same plan.
     pub(super) fn restore(&mut self, image: &NodeImage, tables: &mut Tables) -> Result<()> {
         match (&mut self.work, image) {
-            (Work::Project(_), NodeImage::Project) => Ok(()),
+            (Work::Project(_) | Work::Lookup(_), NodeImage::Project) => Ok(()),
             (Work::Tumbling(node), NodeImage::Tumbling { closed_until_ms, windows }) => {
                 node.restore(*closed_until_ms, windows, tables)
             }
@@ -153,7 +161,7 @@ impl RunningNode {
     /// Groups or rows that are held.
     pub(super) fn held(&self) -> usize {
         match &self.work {
-            Work::Project(_) => 0,
+            Work::Project(_) | Work::Lookup(_) => 0,
             Work::Tumbling(node) => node.held(),
             Work::Sliding(node) => node.held(),
             Work::Sorted(node) => node.held(),
@@ -194,6 +202,7 @@ impl Work {
             Self::Tumbling(node) => node.schema(),
             Self::Sliding(node) => node.schema(),
             Self::Sorted(node) => node.schema(),
+            Self::Lookup(node) => node.schema(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
         return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
     let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &start.sinks)?;
-    let network = Network { runtime: Handle::current(), stop: stop.clone(), blocked: Arc::new(told.blocked) };
+    let network = Network::new(Handle::current(), stop.clone(), told.blocked);
     let (plans, known) = (settings.sinks.clone(), start.sinks);
     let sinks = tokio::task::spawn_blocking(move || Sinks::open(plans, &known, &network)).await??;
     let source = source(&settings, &start.marks, &progress, health.behind.clone()).await?;

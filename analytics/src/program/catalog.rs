@@ -1,8 +1,10 @@
 //! The streams of a program by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::StreamId;
+use super::reference::Reference;
 use super::relation::{Column, Metadata, ROWTIME, Relation, as_written};
 use crate::sql::{ColumnDefinition, Place, SqlError, SqlType, nearest};
 
@@ -47,11 +49,17 @@ pub(super) struct Catalog {
     pub(super) streams: Vec<Stream>,
     /// What an input has whose columns the program does not declare.
     input_columns: Vec<ColumnDefinition>,
+    references: Vec<Arc<Reference>>,
 }
 
 impl Catalog {
-    pub(super) fn new(input_columns: Vec<ColumnDefinition>) -> Self {
-        Self { streams: Vec::new(), input_columns }
+    pub(super) fn new(input_columns: Vec<ColumnDefinition>, references: Vec<Reference>) -> Self {
+        Self { streams: Vec::new(), input_columns, references: references.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The reference table of this name.
+    pub(super) fn reference(&self, name: &str) -> Option<Arc<Reference>> {
+        self.references.iter().find(|reference| reference.name == name).cloned()
     }
 
     /// Adds a stream, or replaces the one of that name. True when it replaced one.
@@ -90,12 +98,16 @@ impl Catalog {
         if name.eq_ignore_ascii_case(ERROR_STREAM) {
             return Err(SqlError::new(place, "error_stream cannot be read by a query; it is an output"));
         }
+        if self.reference(name).is_some() {
+            let message = format!("{} is a reference table; a query reads a stream and joins it", as_written(name));
+            return Err(SqlError::new(place, message));
+        }
         let index = match self.position(name) {
             Some(index) => index,
             None if is_input_name(name) => self.add_input(name, place)?,
             None => return Err(self.unknown(name, place)),
         };
-        let column = |column: &StreamColumn| Column { name: column.name.clone(), sql_type: column.sql_type, monotone: None };
+        let column = |column: &StreamColumn| Column::new(column.name.clone(), column.sql_type, None);
         Ok((StreamId(index), self.streams[index].columns.iter().map(column).collect()))
     }
 

@@ -7,7 +7,7 @@ use super::context::{Uses, uses};
 use super::monotonic::Monotone;
 use super::relation::{Column, Relation};
 use super::select::{Parts, is_row_time, select_of};
-use super::{Node, Operator, StreamId, grouped, rowwise, sliding};
+use super::{Node, Operator, StreamId, grouped, reference, rowwise, sliding};
 use crate::sql::{Place, SqlError};
 
 /// What a query yields, with the operator that yields it.
@@ -44,16 +44,27 @@ impl Compiler<'_> {
             });
         };
         let relation = self.relation(from)?;
+        let (relation, lookup) = match from.joins.as_slice() {
+            [] => (relation, None),
+            [join] => {
+                let (joined, lookup) = reference::join(self.catalog, relation, join, self.place)?;
+                (joined, Some(lookup))
+            }
+            [_, second, ..] => {
+                return Err(SqlError::not_yet(Place::of(second.span()).or(self.place), "a second join in one query"));
+            }
+        };
         let parts = Parts::new(select, order_by, &relation, self.place)?;
         let compiled = self.select(&parts, &relation);
+        if let Some(lookup) = lookup {
+            let node = lookup.node(self.catalog, &relation, self.pump, self.place);
+            self.nodes.push(node);
+        }
         self.catalog.mark_read(&relation);
         compiled
     }
 
     fn relation(&mut self, from: &TableWithJoins) -> Result<Relation, SqlError> {
-        if let Some(join) = from.joins.first() {
-            return Err(SqlError::not_yet(Place::of(join.span()).or(self.place), "a join between streams"));
-        }
         match &from.relation {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let place = Place::of(name.span()).or(self.place);
@@ -138,5 +149,5 @@ fn columns(parts: &Parts, relation: &Relation, monotones: Vec<Option<Monotone>>)
         None => None,
     };
     let items = parts.items.iter().zip(monotones);
-    items.map(|(item, monotone)| Column { name: item.name.clone(), sql_type: sql_type(&item.expression), monotone }).collect()
+    items.map(|(item, monotone)| Column::new(item.name.clone(), sql_type(&item.expression), monotone)).collect()
 }

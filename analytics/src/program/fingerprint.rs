@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use md5::{Digest, Md5};
 
-use super::{Program, RowTime};
+use super::{Operator, Program, RowTime};
 
 impl Program {
     /// The same for programs whose state is of the same form: comments, blanks and the order of statements do not count.
@@ -17,7 +17,15 @@ impl Program {
         }
         for node in &self.nodes {
             let (input, output) = (node.input, node.output);
-            let _ = write!(text, "|{} {input:?} {output:?} {:?} {:?} {:?}", node.pump, node.operator, node.columns, node.targets);
+            let (pump, columns, targets) = (&node.pump, &node.columns, &node.targets);
+            let _ = write!(text, "|{pump} {input:?} {output:?} {columns:?} {targets:?} ");
+            let _ = match &node.operator {
+                // The rows of the table may change.
+                Operator::Lookup(lookup) => {
+                    write!(text, "{} {:?} {:?} {}", lookup.rows, lookup.keys, lookup.columns, lookup.is_left)
+                }
+                other => write!(text, "{other:?}"),
+            };
         }
         Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -19,6 +19,7 @@ mod grouped;
 mod interval;
 mod monotonic;
 mod operator;
+mod reference;
 mod relation;
 mod rowwise;
 mod select;
@@ -33,7 +34,8 @@ use select::union_all;
 
 pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
 pub(crate) use expression::AS_TEXT;
-pub(crate) use operator::{Extent, Frame, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
+pub(crate) use operator::{Extent, Frame, Lookup, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
+pub(crate) use reference::Reference;
 pub(crate) use relation::{Metadata, ROWTIME, quoted};
 pub(crate) use shorthand::{REQUEST_COUNTS, request_counts};
 pub(crate) use window::Window;
@@ -132,8 +134,9 @@ pub(crate) struct Checked {
 ///
 /// # Errors
 /// When the text cannot be cut into statements.
-pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>) -> Result<Checked, SqlError> {
-    Ok(Builder { catalog: Catalog::new(input_columns), nodes: Vec::new(), reports: Vec::new() }.build(sql::parse(source)?))
+pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>, references: Vec<Reference>) -> Result<Checked, SqlError> {
+    let catalog = Catalog::new(input_columns, references);
+    Ok(Builder { catalog, nodes: Vec::new(), reports: Vec::new() }.build(sql::parse(source)?))
 }
 
 /// Reads a program that has to be right.
@@ -141,7 +144,19 @@ pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>) -> Resul
 /// # Errors
 /// All that is wrong with it.
 pub(crate) fn load(source: &str, input_columns: Vec<ColumnDefinition>) -> Result<Program, Vec<SqlError>> {
-    let checked = check(source, input_columns).map_err(|error| vec![error])?;
+    load_with(source, input_columns, vec![])
+}
+
+/// Reads a program that has to be right, and may join these tables.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(crate) fn load_with(
+    source: &str,
+    input_columns: Vec<ColumnDefinition>,
+    references: Vec<Reference>,
+) -> Result<Program, Vec<SqlError>> {
+    let checked = check(source, input_columns, references).map_err(|error| vec![error])?;
     let faults: Vec<SqlError> = checked.statements.into_iter().filter_map(|report| report.outcome.err()).collect();
     if faults.is_empty() { checked.program } else { Err(faults) }
 }

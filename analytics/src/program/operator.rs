@@ -2,6 +2,9 @@
 //!
 //! Every text reads one table, [`TABLE`]; its columns are those that the operator puts there.
 
+use std::sync::Arc;
+
+use super::reference::Reference;
 use super::window::Window;
 
 /// The one table that every text reads.
@@ -23,6 +26,22 @@ pub(crate) enum Operator {
     Sliding(Sliding),
     /// Sorts the rows of a tumbling window, when it is complete.
     Sorted { window: Window, rows: String },
+    /// Joins each row with a reference table.
+    Lookup(Lookup),
+}
+
+/// A join with a reference table.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup {
+    /// Over the stream's rows: the columns that are kept, then the keys.
+    pub(crate) rows: String,
+    pub(crate) reference: Arc<Reference>,
+    /// The columns of the table that the keys are compared with.
+    pub(crate) keys: Vec<usize>,
+    /// The columns of the table that the result has, behind those kept.
+    pub(crate) columns: Vec<usize>,
+    /// Whether rows without a match stay, with NULLs.
+    pub(crate) is_left: bool,
 }
 
 /// Aggregation of the rows of a window.
@@ -87,13 +106,14 @@ impl Operator {
                 format!("aggregate over sliding windows: {}", frames.join("; "))
             }
             Self::Sorted { window, .. } => format!("sort in tumbling windows of {window}"),
+            Self::Lookup(lookup) => format!("look up in the reference table {}", lookup.reference.name),
         }
     }
 
     /// The texts that DataFusion plans, with their purpose.
     pub(crate) fn texts(&self) -> Vec<(&'static str, &str)> {
         match self {
-            Self::Project { rows } | Self::Sorted { rows, .. } => vec![("rows", rows)],
+            Self::Project { rows } | Self::Sorted { rows, .. } | Self::Lookup(Lookup { rows, .. }) => vec![("rows", rows)],
             Self::Tumbling(Tumbling { groups, result, .. }) => vec![("groups", groups), ("result", result)],
             Self::Sliding(Sliding { prepare, aggregates, result, .. }) => {
                 vec![("prepare", prepare), ("aggregates", aggregates), ("result", result)]

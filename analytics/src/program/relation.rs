@@ -53,11 +53,25 @@ impl Metadata {
 /// A column, as queries see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
+    /// Its name among the columns of the stream.
     pub(crate) name: String,
+    /// For a join: the alias and the name that the query knows it by.
+    pub(crate) seen_as: Option<(String, String)>,
     /// Where the type is declared; None for columns of a subquery, whose types follow from it.
     pub(crate) sql_type: Option<SqlType>,
     /// When its value moves with ROWTIME: where it changes.
     pub(crate) monotone: Option<Monotone>,
+}
+
+impl Column {
+    pub(crate) fn new(name: String, sql_type: Option<SqlType>, monotone: Option<Monotone>) -> Self {
+        Self { name, seen_as: None, sql_type, monotone }
+    }
+
+    /// The name that the query knows it by.
+    pub(crate) fn seen_name(&self) -> &str {
+        self.seen_as.as_ref().map_or(&self.name, |(_, name)| name)
+    }
 }
 
 /// The stream of a FROM clause.
@@ -106,7 +120,7 @@ impl Relation {
             [first, ..] => return Err(SqlError::new(Place::of(first.span), "a name has at most two parts: stream.column")),
             [] => return Err(SqlError::new(Place::default(), "a name is missing")),
         };
-        if let Some(index) = self.columns.iter().position(|known| known.name == column.value) {
+        if let Some(index) = self.position(parts, column)? {
             self.used.borrow_mut().insert(index);
             return Ok(Reference::Column(index));
         }
@@ -120,6 +134,29 @@ impl Relation {
             return Ok(Reference::Metadata(metadata));
         }
         Err(self.unknown(column))
+    }
+
+    fn position(&self, parts: &[Ident], column: &Ident) -> Result<Option<usize>, SqlError> {
+        if let Some(index) = self.columns.iter().position(|known| known.name == column.value) {
+            return Ok(Some(index));
+        }
+        let is_meant = |known: &Column| match &known.seen_as {
+            Some((alias, name)) => *name == column.value && (parts.len() == 1 || parts[0].value == *alias),
+            None => false,
+        };
+        let mut found = (0..self.columns.len()).filter(|index| is_meant(&self.columns[*index]));
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                let message = format!("{} is a column of the stream and of the table", column.value);
+                Err(SqlError::new(Place::of(column.span), message).help("write its alias before it"))
+            }
+            (index, _) => Ok(index),
+        }
+    }
+
+    /// Notes that a column is read.
+    pub(crate) fn use_column(&self, index: usize) {
+        self.used.borrow_mut().insert(index);
     }
 
     /// The columns that were named, and all when asked for.
@@ -138,7 +175,8 @@ impl Relation {
     }
 
     fn check_alias(&self, alias: &Ident) -> Result<(), SqlError> {
-        if self.name.as_deref() == Some(alias.value.as_str()) {
+        let is_seen = |column: &Column| column.seen_as.as_ref().is_some_and(|(known, _)| *known == alias.value);
+        if self.name.as_deref() == Some(alias.value.as_str()) || self.columns.iter().any(is_seen) {
             return Ok(());
         }
         let error = SqlError::new(Place::of(alias.span), format!("there is no stream {} in FROM", alias.value));
@@ -150,7 +188,7 @@ impl Relation {
 
     fn unknown(&self, column: &Ident) -> SqlError {
         let error = SqlError::new(Place::of(column.span), format!("there is no column {}", column.value));
-        let names = || self.columns.iter().map(|known| known.name.as_str());
+        let names = || self.columns.iter().map(Column::seen_name);
         match names().find(|name| name.eq_ignore_ascii_case(&column.value)) {
             Some(name) if column.quote_style.is_none() => {
                 error.help(format!("names without quotes are upper case, and the column is not; write {}", as_written(name)))
@@ -180,7 +218,7 @@ mod tests {
     use super::*;
 
     fn relation() -> Relation {
-        let column = |name: &str| Column { name: name.to_owned(), sql_type: None, monotone: None };
+        let column = |name: &str| Column::new(name.to_owned(), None, None);
         Relation::new(StreamId(0), Some("S".to_owned()), vec![column("client_ip"), column("SIZE")], true)
     }
 

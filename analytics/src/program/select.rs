@@ -155,7 +155,7 @@ impl Parts {
     /// The expression that an alias of the select list stands for, when no column has that name.
     fn dealiased<'a>(&'a self, expression: &'a Expr, relation: &Relation) -> &'a Expr {
         let Expr::Identifier(name) = expression else { return expression };
-        let is_column = name.value == ROWTIME || relation.columns.iter().any(|column| column.name == name.value);
+        let is_column = name.value == ROWTIME || relation.columns.iter().any(|column| column.seen_name() == name.value);
         let item = self.items.iter().find(|item| item.name == name.value);
         item.filter(|_| !is_column).map_or(expression, |item| &item.expression)
     }
@@ -226,7 +226,7 @@ fn all(relation: &Relation) -> impl Iterator<Item = Item> {
     relation.use_all();
     let item = |column: &super::relation::Column| Item {
         expression: Expr::Identifier(Ident::with_quote('"', column.name.clone())),
-        name: column.name.clone(),
+        name: column.seen_name().to_owned(),
     };
     relation.columns.iter().map(item).collect::<Vec<_>>().into_iter()
 }

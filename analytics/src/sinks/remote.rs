@@ -29,13 +29,22 @@ pub(super) enum Attempt {
 /// The network, for a thread that waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
-    pub(crate) runtime: Handle,
-    pub(crate) stop: CancellationToken,
+    runtime: Handle,
+    stop: CancellationToken,
     /// The sink that takes nothing now, and why.
-    pub(crate) blocked: Arc<watch::Sender<Option<String>>>,
+    blocked: Arc<watch::Sender<Option<String>>>,
+    /// First and longest wait after a fault.
+    backoff: (Duration, Duration),
+    /// How long a stop waits for a place that is blocked.
+    grace: Duration,
 }
 
 impl Network {
+    /// The network as a service uses it.
+    pub(crate) fn new(runtime: Handle, stop: CancellationToken, blocked: watch::Sender<Option<String>>) -> Self {
+        Self { runtime, stop, blocked: Arc::new(blocked), backoff: BACKOFF, grace: GRACE }
+    }
+
     /// Waits for a future, from a thread that is none of the runtime's.
     pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
@@ -46,7 +55,7 @@ impl Network {
     /// # Errors
     /// When the work is stopped and the place is still blocked a while later.
     pub(super) async fn deliver(&self, sink: &str, mut attempt: impl AsyncFnMut() -> Attempt) -> Result<()> {
-        let mut backoff = BACKOFF.0;
+        let mut backoff = self.backoff.0;
         let mut blocked_since: Option<Instant> = None;
         let mut give_up_at: Option<Instant> = None;
         loop {
@@ -60,13 +69,13 @@ impl Network {
                 blocked_since = Some(Instant::now());
             }
             if self.stop.is_cancelled() {
-                let until = *give_up_at.get_or_insert_with(|| Instant::now() + GRACE);
+                let until = *give_up_at.get_or_insert_with(|| Instant::now() + self.grace);
                 if Instant::now() >= until {
                     bail!("sink {sink} was still blocked when the work was stopped ({reason}); its last rows were not taken");
                 }
             }
             tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(if give_up_at.is_some() { BACKOFF.0 } else { BACKOFF.1 });
+            backoff = (backoff * 2).min(if give_up_at.is_some() { self.backoff.0 } else { self.backoff.1 });
         }
         if let Some(since) = blocked_since {
             self.blocked.send_replace(None);
@@ -81,10 +90,12 @@ mod tests {
     use super::*;
 
     fn network() -> Network {
-        Network { runtime: Handle::current(), stop: CancellationToken::new(), blocked: Arc::new(watch::Sender::new(None)) }
+        let network = Network::new(Handle::current(), CancellationToken::new(), watch::Sender::new(None));
+        let ms = Duration::from_millis;
+        Network { backoff: (ms(1), ms(2)), grace: ms(10), ..network }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_blocked_place_is_tried_until_it_takes_all() {
         let mut tries = 0;
         let attempt = async || {
@@ -95,7 +106,7 @@ mod tests {
         assert_eq!(tries, 20);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stop_gives_up_after_a_while_and_says_so() {
         let network = network();
         network.stop.cancel();
