@@ -51,6 +51,19 @@ pub(crate) enum Command {
     Explain(ProgramArguments),
 }
 
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum InputFormat {
+    /// JSON objects, Apache's \xHH too
+    Json,
+    /// Fields between commas, for the declared columns in their order
+    Csv,
+    /// Apache's common log: client_ip, remote_user, request_time, http_method, request, protocol, status, size
+    Common,
+    /// The same with referer and userAgent
+    Combined,
+}
+
 /// Counting requests in windows.
 #[derive(Debug, Args)]
 pub(crate) struct CountArguments {
@@ -109,6 +122,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) range_start_excluded: bool,
 
+    /// How the lines of the input are written
+    #[arg(long, value_enum, default_value_t = InputFormat::Json)]
+    pub(crate) input_format: InputFormat,
+
     /// The field that holds the time of a row, for --rowtime event
     #[arg(long, value_name = "FIELD", default_value = crate::decode::TIME_FIELD)]
     pub(crate) time_field: String,
@@ -155,6 +172,10 @@ pub(crate) struct Flags {
     /// Stop when no record has come for this long, and close all windows
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) until_idle: Option<Duration>,
+
+    /// Replay a file at the pace of its rows' times, or so many times faster: 1x, 10x [default: as fast as it can be read]
+    #[arg(long, value_name = "FACTOR", value_parser = crate::pipeline::parse_speed)]
+    pub(crate) speed: Option<f64>,
 
     /// Form of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]

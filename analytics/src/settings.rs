@@ -8,8 +8,8 @@ use arrow::datatypes::SchemaRef;
 use config::exit::Failure;
 
 use crate::checkpoint::{CheckpointSettings, Identity};
-use crate::cli::{CountArguments, Flags, ProgramArguments, RunArguments};
-use crate::decode::{InputPlan, Missing, TIME_FIELD};
+use crate::cli::{CountArguments, Flags, InputFormat, ProgramArguments, RunArguments};
+use crate::decode::{Form, InputPlan, Missing, TIME_FIELD};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, stream_schema};
 use crate::live::Shown;
 use crate::program::{self, Program, REQUEST_COUNTS, Reference, RowTime, StreamColumn, StreamId, StreamKind};
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) allowed_lateness: Option<Duration>,
     pub(crate) idle_after: Duration,
     pub(crate) until_idle: Option<Duration>,
+    /// How many times faster than its rows happened a file is replayed; None: as fast as it can be read.
+    pub(crate) speed: Option<f64>,
     /// Where the rows of streams go.
     pub(crate) sinks: Vec<SinkPlan>,
     /// Streams that live readers see.
@@ -138,7 +140,14 @@ impl Settings {
             program.exclude_range_start();
         }
         let row_time = row_time(&arguments.flags, arguments.arrival.as_deref())?;
-        let input_plan = input_plan(&program, row_time, &arguments.time_field, Missing::Null);
+        let form = form(&program, arguments.input_format);
+        if row_time == RowTime::Event && !form.has(&arguments.time_field) {
+            return Err(Failure::usage(format!(
+                "--rowtime event takes the time of a row from {}, which this --input-format has not; name another --time-field",
+                arguments.time_field
+            )));
+        }
+        let input_plan = InputPlan { form, ..input_plan(&program, row_time, &arguments.time_field, Missing::Null) };
         let sinks = sinks(&program, &arguments)?;
         let shown = named_streams(&program).map(|(stream, name)| shown(&program, stream, name, 0)).collect();
         let settings = Self::new(program, source, input_plan, sinks, shown, arguments.flags)?;
@@ -167,6 +176,7 @@ impl Settings {
             allowed_lateness: flags.allowed_lateness.or(is_stream.then_some(Duration::ZERO)),
             idle_after: flags.idle_after,
             until_idle: flags.until_idle,
+            speed: flags.speed,
             sinks,
             shown,
             bad_lines: flags.bad_lines,
@@ -200,6 +210,16 @@ fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
         ));
     }
     Ok(Some(CheckpointSettings { folder, is_fresh }))
+}
+
+/// How lines are written. The columns of CSV are those that the input declares, in their order.
+fn form(program: &Program, format: InputFormat) -> Form {
+    let columns = || program.streams[program.input.0].columns.iter().map(|column| column.name.clone()).collect();
+    match format {
+        InputFormat::Json => Form::Json,
+        InputFormat::Csv => Form::Csv(columns()),
+        InputFormat::Common | InputFormat::Combined => Form::Ncsa,
+    }
 }
 
 /// Where the rows go: to the sinks that were named, to a folder, or to standard output.
@@ -255,6 +275,11 @@ fn row_time(flags: &Flags, arrivals: Option<&Path>) -> Result<RowTime, Failure> 
     if !is_stream && flags.until_idle.is_some() {
         return Err(Failure::usage("--until-idle needs a stream; a file is read to its end anyway"));
     }
+    if flags.speed.is_some() && (is_stream || row_time == RowTime::Clock || flags.checkpoint.is_some()) {
+        return Err(Failure::usage(
+            "--speed replays files at the pace of their rows' times: not a stream, not --rowtime clock, and without --checkpoint",
+        ));
+    }
     Ok(row_time)
 }
 
@@ -281,7 +306,7 @@ pub(crate) fn input_plan(program: &Program, row_time: RowTime, time_field: &str,
     let input = &program.streams[program.input.0];
     let columns: Vec<StreamColumn> = input.read.iter().map(|column| input.columns[*column].clone()).collect();
     let metadata = input.metadata.keys().copied().collect();
-    InputPlan { columns, metadata, row_time, time_field: time_field.to_owned(), missing }
+    InputPlan { columns, metadata, row_time, time_field: time_field.to_owned(), missing, form: Form::Json }
 }
 
 /// The streams that pumps write into.

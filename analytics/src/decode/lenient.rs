@@ -20,6 +20,8 @@ pub(crate) enum LineError {
     NotAValue { name: String },
     #[error("no time: {field} is neither in the form [21/Nov/2026:02:08:50 +0000] nor in that of 2026-11-21T02:08:50Z")]
     Time { field: String },
+    #[error("not of the form of --input-format: {what}")]
+    Form { what: String },
 }
 
 /// What a missing field means. A field that is `null` is a missing one.

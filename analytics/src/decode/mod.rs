@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record ─▶ unwrapped (KPL aggregate, gzip, zstd, plain) ─▶ lines
-//! line ─▶ flat (no backslash in the line, wanted fields are strings) ─┬─▶ columns ─▶ Decoded { batch, bad lines, counts }
+//! line ─▶ delimited (CSV, NCSA), or JSON: flat (no backslash in the line, wanted fields are strings) ─┬─▶ columns ─▶ Decoded { batch, bad lines, counts }
 //!             └─ anything else ─▶ lenient (legal JSON and Apache's) ──┘
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 mod clf_time;
 mod columns;
+mod delimited;
 mod flat;
 mod lenient;
 mod record;
@@ -26,6 +27,7 @@ use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::SqlType;
 use clf_time::ClfClock;
 use columns::Columns;
+pub(crate) use delimited::Form;
 use flat::Scan;
 use lenient::LineError;
 pub(crate) use lenient::Missing;
@@ -43,6 +45,8 @@ pub(crate) struct InputPlan {
     /// The field that holds the time of a row, when it is event time.
     pub(crate) time_field: String,
     pub(crate) missing: Missing,
+    /// How lines are written.
+    pub(crate) form: Form,
 }
 
 /// A line that could not be read.
@@ -116,6 +120,8 @@ pub(crate) struct Decoder {
     plan: InputPlan,
     /// The program's columns, then the time field when the time of a row stands in the line.
     wanted: Vec<Vec<u8>>,
+    /// For lines that are not JSON: where each of `wanted` stands in a line.
+    positions: Vec<Option<usize>>,
     /// Where the time field stands in `wanted`.
     time_index: Option<usize>,
     clock: RowClock,
@@ -146,6 +152,7 @@ impl Decoder {
         let time_index = wanted.iter().position(|name| name == plan.time_field.as_bytes());
         let is_plain = |column: &StreamColumn| column.sql_type == Some(SqlType::Varchar(65_535)) && !column.is_not_null;
         Self {
+            positions: plan.form.positions(&wanted),
             wanted,
             time_index,
             clock: RowClock::default(),
@@ -273,6 +280,12 @@ impl Decoder {
     }
 
     fn row(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally) -> Result<(), LineError> {
+        if self.plan.form != Form::Json {
+            let fields = self.plan.form.fields(line)?;
+            let field = |position: &Option<usize>| fields.get((*position)?)?.as_deref();
+            let texts: Vec<Option<&str>> = self.positions.iter().map(field).collect();
+            return self.append(&texts, given_ms);
+        }
         if self.wanted.len() <= MAX_FAST {
             let mut values = [b"".as_slice(); MAX_FAST];
             let values = &mut values[..self.wanted.len()];

@@ -1,5 +1,6 @@
 //! The loop of the one task that owns all window state.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use tracing::info;
 use super::Summary;
 use super::checkpoints::Checkpoints;
 use super::output::Report;
+use super::pace::Pace;
 use super::workers::InTurn;
 use crate::clock::now_ms;
 use crate::decode::{Decoded, ShardEvent};
@@ -29,6 +31,9 @@ pub(super) struct EngineTask {
     pub(super) until_idle: Option<Duration>,
     pub(super) checkpoints: Checkpoints,
     pub(super) totals: watch::Sender<Totals>,
+    pub(super) pace: Option<Pace>,
+    /// Rows that are not due yet; nothing more is taken until they have gone on.
+    pub(super) early: VecDeque<(Instant, Decoded)>,
     pub(super) stop: CancellationToken,
 }
 
@@ -44,17 +49,27 @@ impl EngineTask {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_rows_at = Instant::now();
         let is_complete = loop {
+            let next_due = self.early.front().map(|(due, _)| *due);
             tokio::select! {
-                decoded = self.decoded.next() => match decoded {
+                decoded = self.decoded.next(), if next_due.is_none() => match decoded {
                     Some(decoded) => {
                         if matches!(decoded.event, ShardEvent::Rows(_)) {
                             last_rows_at = Instant::now();
                         }
-                        self.handle(decoded).await?;
+                        match &mut self.pace {
+                            Some(pace) => self.early.extend(pace.cut(decoded, Instant::now())),
+                            None => self.handle(decoded).await?,
+                        }
                         self.checkpoint_if_time().await?;
                     }
                     None => break !self.stop.is_cancelled(),
                 },
+                () = tokio::time::sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {
+                    if let Some((_, decoded)) = self.early.pop_front() {
+                        self.handle(decoded).await?;
+                    }
+                }
+                () = self.stop.cancelled(), if next_due.is_some() => break false,
                 Some(reply) = self.requests.recv() => {
                     let _ = reply.send(self.engine.snapshot()?); // the reader may have gone
                 }

@@ -12,9 +12,10 @@
 mod checkpoints;
 mod engine_task;
 mod output;
+mod pace;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ use crate::source::{Input, Replay, Source};
 use checkpoints::Checkpoints;
 use engine_task::EngineTask;
 use output::Output;
+use pace::Pace;
+pub(crate) use pace::parse_speed;
 
 /// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
 const CHUNKS: usize = 4;
@@ -102,7 +105,9 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
         move || output.run(outgoing, &stop)
     })?;
     let (decoded, until_idle, totals) = (workers.decoded, settings.until_idle, told.totals);
-    let task = EngineTask { engine, decoded, requests, reports, until_idle, checkpoints, totals, stop: stop.clone() };
+    let (pace, early) = (settings.speed.map(Pace::new), VecDeque::new());
+    let stopped = stop.clone();
+    let task = EngineTask { engine, decoded, requests, reports, until_idle, checkpoints, totals, pace, early, stop: stopped };
     let engine = spawn("engine", move || task.run())?;
 
     let mut tasks = JoinSet::new();
