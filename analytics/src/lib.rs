@@ -4,10 +4,11 @@
 //! source/    kinesis (poll) · file, standard input (replay)       IO
 //!   ─▶ decode/     lines -> Arrow columns, only those the program reads
 //!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
-//!   ─▶ sinks/      table, CSV, JSON lines                          IO
-//!   └▶ live/       open and closed windows over HTTP               IO
+//!   ─▶ sinks/      text, files, Parquet, Kinesis, Firehose, webhook IO
+//!   ├▶ checkpoint/ state and positions of one instant in one file  IO
+//!   └▶ live/       windows, metrics and health over HTTP           IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
-//! settings  what the flags mean · pipeline/  wires it all
+//! references  tables that streams are joined with · settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
 //! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
