@@ -6,9 +6,9 @@ use aws_sdk_kinesis::primitives::Blob;
 use tests::stream::{NAME, Options, TestStream};
 
 /// (end of the window in seconds since 1970, client) -> requests
-type Counts = BTreeMap<(i64, String), u64>;
+pub(crate) type Counts = BTreeMap<(i64, String), u64>;
 
-async fn put(stream: &TestStream, records: usize) {
+pub(crate) async fn put(stream: &TestStream, records: usize) {
     for number in 0..records {
         let data = format!("{{ \"client_ip\":\"10.0.0.{}\" }}\n", number % 7).into_bytes();
         let request = stream.client().put_record().stream_name(NAME).partition_key(number.to_string());
@@ -17,7 +17,7 @@ async fn put(stream: &TestStream, records: usize) {
 }
 
 /// What the stream holds, counted by arrival.
-async fn held(stream: &TestStream) -> Counts {
+pub(crate) async fn held(stream: &TestStream) -> Counts {
     let mut counts = Counts::new();
     for record in stream.records().await.unwrap() {
         let value: serde_json::Value = serde_json::from_slice(&record.data).unwrap();
@@ -27,7 +27,7 @@ async fn held(stream: &TestStream) -> Counts {
     counts
 }
 
-fn printed(csv: &str) -> Counts {
+pub(crate) fn printed(csv: &str) -> Counts {
     let row = |line: &str| {
         let [time, client, count] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
         ((time.parse::<jiff::Timestamp>().unwrap().as_second(), client.to_owned()), count.parse().unwrap())

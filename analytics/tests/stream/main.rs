@@ -4,4 +4,5 @@
 
 mod arrival;
 mod crash;
+mod operations;
 mod sinks;
