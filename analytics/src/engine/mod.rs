@@ -15,6 +15,7 @@ mod frame;
 mod full;
 mod functions;
 mod image;
+mod kept;
 mod lookup;
 mod memory;
 mod node;
@@ -27,7 +28,7 @@ mod tumbling;
 mod waiting;
 mod window_state;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
@@ -39,6 +40,7 @@ use crate::decode::{BadLine, Decoded, LineCounts, Rows, ShardEvent};
 use crate::program::{Program, RowTime, StreamId};
 use crate::sql::SqlError;
 use crate::watermark::Watermark;
+use kept::Kept;
 use node::RunningNode;
 
 pub(crate) use assign::{columns_schema, cut, stream_schema};
@@ -61,10 +63,6 @@ pub(crate) struct EngineOptions {
 /// A promise of a stream about arrival times is this much weaker than its clock says: the stream's machines and
 /// this one do not agree to the millisecond.
 const CLOCK_SKEW_MS: i64 = 1_000;
-
-/// Batches kept for readers of each stream, and their rows: a batch is a closed window, or rows that came together.
-const KEPT_BATCHES: usize = 360;
-const KEPT_ROWS: usize = 1_000_000;
 
 /// Rows of one of the program's streams.
 #[derive(Debug, Clone)]
@@ -141,12 +139,6 @@ pub(crate) struct Engine {
     stats: Stats,
     /// Rows since groups were last counted.
     unmeasured_rows: usize,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Kept {
-    batches: VecDeque<StreamRows>,
-    rows: usize,
 }
 
 impl Engine {
@@ -340,17 +332,6 @@ impl Engine {
             let rows = StreamRows { stream, is_closed: true, rows };
             self.kept[stream.0].add(rows.clone());
             output.rows.push(rows);
-        }
-    }
-}
-
-impl Kept {
-    fn add(&mut self, rows: StreamRows) {
-        self.rows += rows.rows.num_rows();
-        self.batches.push_back(rows);
-        while self.batches.len() > KEPT_BATCHES || self.rows > KEPT_ROWS {
-            let Some(oldest) = self.batches.pop_front() else { break };
-            self.rows -= oldest.rows.num_rows();
         }
     }
 }

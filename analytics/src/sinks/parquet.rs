@@ -53,8 +53,7 @@ impl ParquetSink {
     /// Opens the folder. What the checkpoint does not know of is removed.
     pub(super) fn open(folder: &Path, layout: Layout, mark: Option<&Value>) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        let known =
-            mark.map(|mark| PartMark::deserialize(mark)).transpose().context("a checkpoint's note of Parquet files is wrong")?;
+        let known = mark.map(PartMark::deserialize).transpose().context("a checkpoint's note of Parquet files is wrong")?;
         let mut sink = Self { folder: folder.to_owned(), layout, mark: known.clone().unwrap_or_default(), open: BTreeMap::new() };
         sink.saved().context("the checkpoint notes Parquet files; put them back, or start over with --fresh")?;
         let (parts, last) = sink.found()?;
