@@ -69,17 +69,19 @@ impl KinesisSource {
 
     /// Follows the stream until `stop`, or until every shard of a stream that is closed for good has ended.
     pub(crate) async fn run(self: Box<Self>, chunks: Sender<Chunk>, stop: CancellationToken) -> Result<()> {
-        let drained = |(name, (_, at)): (&String, &(ShardId, ShardMark))| (name.clone(), *at == ShardMark::Drained);
-        let mut lineage = Lineage::resumed(self.marks.iter().map(drained));
+        let is_drained = |(name, (_, at)): (&String, &(ShardId, ShardMark))| (name.clone(), *at == ShardMark::Drained);
+        let mut lineage = Lineage::resumed(self.marks.iter().map(is_drained));
         let mut readers = JoinSet::new();
+        let mut drained: Vec<(ShardId, String)> = Vec::new();
         let mut next_id = self.marks.values().map(|(shard, _)| shard.0 + 1).max().unwrap_or(0);
         loop {
             let listed = self.list_shards().await?;
             for name in lineage.vanished(&listed) {
                 warn!(shard = name, "the checkpoint stands in a shard that the stream no longer has: what it had after is lost");
-                self.end(&name, &chunks).await;
                 lineage.drained(&name);
+                drained.extend(self.marks.get(&name).map(|(shard, _)| (*shard, name)));
             }
+            let mut begun = Vec::new();
             for (name, start) in lineage.observe(&listed, &self.start) {
                 let (shard, start) = match self.marks.get(&name) {
                     Some((shard, at)) => (*shard, begin(at)),
@@ -88,7 +90,17 @@ impl KinesisSource {
                         (ShardId(next_id - 1), start)
                     }
                 };
-                self.start_reader(shard, name, start, &chunks, &stop, &mut readers).await;
+                announce(shard, &name, &start, &chunks).await;
+                begun.push((shard, name, start));
+            }
+            // Children are announced before their parents end, and all shards before the first of them brings rows: else
+            // time would go on without those that are still to begin, and their rows would be late.
+            for (shard, name) in drained.drain(..) {
+                let mark = Some(Mark::Shard { name, at: ShardMark::Drained });
+                let _ = chunks.send(Chunk { shard, payload: Payload::End, mark }).await; // the receiver may be gone
+            }
+            for (shard, name, start) in begun {
+                self.start_reader(shard, name, start, &chunks, &stop, &mut readers);
             }
             // Asked after listing: the children of the last drained shard are known now.
             if lineage.is_finished() {
@@ -99,7 +111,10 @@ impl KinesisSource {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(interval) => {}
                 Some(ended) = readers.join_next() => match ended.context("a shard reader panicked")?? {
-                    Some(name) => lineage.drained(&name),
+                    Some((shard, name)) => {
+                        lineage.drained(&name);
+                        drained.push((shard, name));
+                    }
                     None => break, // the receiver is gone, or stop
                 },
             }
@@ -110,42 +125,24 @@ impl KinesisSource {
         Ok(())
     }
 
-    /// Tells that nothing more comes from a shard that a checkpoint knows.
-    async fn end(&self, name: &str, chunks: &Sender<Chunk>) {
-        let Some((shard, _)) = self.marks.get(name) else { return };
-        let mark = Mark::Shard { name: name.to_owned(), at: ShardMark::Drained };
-        let _ = chunks.send(Chunk { shard: *shard, payload: Payload::End, mark: Some(mark) }).await; // the receiver may be gone
-    }
-
-    async fn start_reader(
+    fn start_reader(
         &self,
         shard: ShardId,
         name: String,
         start: Start,
         chunks: &Sender<Chunk>,
         stop: &CancellationToken,
-        readers: &mut JoinSet<Result<Option<String>>>,
+        readers: &mut JoinSet<Result<Option<(ShardId, String)>>>,
     ) {
-        info!(shard = name, ?start, "reading shard");
-        let at = match &start {
-            Start::TrimHorizon => ShardMark::Beginning,
-            // Read again from here when it stops before the first record, or what comes until then would be skipped.
-            Start::Latest => ShardMark::Since(now_ms()),
-            Start::At(ms) => ShardMark::Since(*ms),
-            Start::After(number) => ShardMark::After(number.clone()),
-        };
-        let mark = Some(Mark::Shard { name: name.clone(), at });
-        // Announced before its first read, so that the watermark waits for it.
-        let _ = chunks.send(Chunk { shard, payload: Payload::Begin, mark }).await; // a closed channel ends the reader too
-        let reader =
-            ShardReader::new(self.client.clone(), &self.stream, shard, Arc::from(name.as_str()), start, self.behind.clone());
+        let name_for_reader = Arc::from(name.as_str());
+        let reader = ShardReader::new(self.client.clone(), &self.stream, shard, name_for_reader, start, self.behind.clone());
         let (chunks, stop) = (chunks.clone(), stop.clone());
         readers.spawn(async move {
             let is_drained = tokio::select! {
                 outcome = reader.run(&chunks) => outcome?,
                 () = stop.cancelled() => false,
             };
-            Ok(is_drained.then_some(name))
+            Ok(is_drained.then_some((shard, name)))
         });
     }
 
@@ -179,6 +176,20 @@ impl KinesisSource {
             }
         }
     }
+}
+
+/// Tells that a shard will be read, so that the watermark waits for it.
+async fn announce(shard: ShardId, name: &str, start: &Start, chunks: &Sender<Chunk>) {
+    info!(shard = name, ?start, "reading shard");
+    let at = match start {
+        Start::TrimHorizon => ShardMark::Beginning,
+        // Read again from here when it stops before the first record, or what comes until then would be skipped.
+        Start::Latest => ShardMark::Since(now_ms()),
+        Start::At(ms) => ShardMark::Since(*ms),
+        Start::After(number) => ShardMark::After(number.clone()),
+    };
+    let mark = Some(Mark::Shard { name: name.to_owned(), at });
+    let _ = chunks.send(Chunk { shard, payload: Payload::Begin, mark }).await; // a closed channel ends the reader too
 }
 
 /// Where to go on in a shard.

@@ -84,8 +84,7 @@ impl ShardReader {
                     }
                     if iterator.is_none() {
                         self.behind.ended(&self.name);
-                        let end = self.chunk(Payload::End, Some(ShardMark::Drained));
-                        return Ok(chunks.send(end).await.is_ok());
+                        return Ok(true);
                     }
                     let interval = if is_empty { IDLE_INTERVAL } else { CALL_INTERVAL };
                     tokio::time::sleep_until(asked_at + interval).await;
