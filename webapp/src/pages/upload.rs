@@ -113,7 +113,7 @@ fn declared_length(headers: &HeaderMap) -> u64 {
 async fn receive(site: &Arc<Site>, visitor: &Visitor, form: &mut Multipart) -> Result<Vec<Received>, Refusal> {
     let mut has_token = false;
     let mut room = site.settings.upload.max_bytes();
-    let mut received = Vec::new();
+    let mut received: Vec<Received> = Vec::new();
     let mut alt_text = String::new();
     while let Some(field) = form.next_field().await.map_err(|error| cut_short(site, &error))? {
         match field.name() {
@@ -135,6 +135,8 @@ async fn receive(site: &Arc<Site>, visitor: &Visitor, form: &mut Multipart) -> R
             _ => {}
         }
     }
+    // The plain form has its description behind the files, and one for all of them.
+    received.iter_mut().filter(|file| file.alt_text.is_empty()).for_each(|file| file.alt_text.clone_from(&alt_text));
     if has_token { Ok(received) } else { Err(Refusal::foreign_form()) }
 }
 

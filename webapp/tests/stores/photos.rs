@@ -47,7 +47,7 @@ async fn pictures_in_a_bucket_come_with_addresses_that_stay_the_same() -> Result
     let ann = ann(&node).await?;
     let page = ann.upload("one.jpg", 10).await?;
     assert_eq!(page.status, StatusCode::OK, "{}", page.html);
-    assert!(page.policy.contains(&format!("img-src 'self' {};", server.endpoint())), "{}", page.policy);
+    assert!(page.policy.contains(&format!("img-src 'self' blob: {};", server.endpoint())), "{}", page.policy);
     let first = all_load(&ann, 1).await?;
     assert!(first[0].starts_with(server.endpoint()) && first[0].contains("X-Amz-Signature="), "{first:?}");
     assert_eq!(all_load(&ann, 1).await?, first, "a browser finds it in its cache");
