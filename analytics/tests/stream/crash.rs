@@ -148,6 +148,6 @@ async fn crashes_neither_lose_nor_double_nor_change_a_window() {
     let csv = std::fs::read_to_string(folder.path().join("out/COUNTS.csv")).unwrap();
     let (expected, found) = (held(&stream).await, counted(&csv));
     assert!(expected.len() > 30 && expected.values().sum::<u64>() == RECORDS);
-    assert_eq!(found, expected);
+    assert_eq!(found, expected, "{}", last.output);
     assert_eq!(stored(&folder.path().join("parquet")), expected);
 }
