@@ -120,7 +120,7 @@ async fn log_in(browser: &Client, site: &str) {
 async fn upload(browser: &Client, picture: &Path) {
     let input = browser.find(Locator::Id("fileToUpload")).await.unwrap();
     input.send_keys(picture.to_str().unwrap()).await.unwrap();
-    browser.find(Locator::Css("form#upload .actions button")).await.unwrap().click().await.unwrap();
+    browser.find(Locator::Css("dialog .actions button")).await.unwrap().click().await.unwrap();
     let is_drawn = || async {
         let script = "const i = document.querySelector(\"#pictures img[alt^='Photo by Ada']\"); return i ? i.naturalWidth : 0";
         let width = browser.execute(script, Vec::new()).await.ok()?;
