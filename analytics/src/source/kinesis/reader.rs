@@ -136,7 +136,8 @@ impl ShardReader {
 
     /// False when the receiver is gone.
     async fn hand_over(&mut self, asked_ms: i64, answer: GetRecordsOutput, chunks: &Sender<Chunk>) -> bool {
-        let is_caught_up = answer.millis_behind_latest() == Some(0);
+        // What a shard that has ended had is not all there is: its children go on where it ended, before now.
+        let is_caught_up = answer.millis_behind_latest() == Some(0) && answer.next_shard_iterator().is_some();
         if let Some(ms) = answer.millis_behind_latest() {
             self.behind.tell(&self.name, ms);
         }
