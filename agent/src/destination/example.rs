@@ -77,7 +77,7 @@ pub(super) enum Outcome {
     /// So many records were accepted: all that the answer speaks of.
     Accepted(usize),
     /// For the SDK to understand.
-    Other(Answered),
+    Other(Box<Answered>),
     /// Nothing was sent.
     NotSent,
 }
@@ -118,7 +118,7 @@ impl Example {
             Ok(Err(error)) => Err(error),
             Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
         };
-        Outcome::Other(Answered { answer, connection })
+        Outcome::Other(Box::new(Answered { answer, connection }))
     }
 
     /// The credentials of now: they may be others than the example's.

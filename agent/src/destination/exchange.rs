@@ -83,7 +83,7 @@ impl Exchange {
             Outcome::Accepted(count) => return Ok(vec![None; count]),
             Outcome::Other(answered) => {
                 self.transport.forget_example();
-                (Some(Transport::replayed(answered)), None)
+                (Some(Transport::replayed(*answered)), None)
             }
             Outcome::NotSent => {
                 let (http, accepted) = self.transport.watched(self.shape);
