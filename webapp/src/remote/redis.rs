@@ -28,7 +28,7 @@ pub(crate) struct Redis {
 
 enum Way {
     Server(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Redis {
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Way::Cluster(builder.build().context("cannot use redis.urls")?)
+            Way::Cluster(Box::new(builder.build().context("cannot use redis.urls")?))
         } else {
             let node = nodes.into_iter().next().context("redis.urls is empty")?;
             Way::Server(match certificates {

@@ -48,7 +48,7 @@ pub(crate) struct Sessions {
 enum Store {
     /// Locked for a look-up at a time, never across an await.
     Local(Mutex<Local>),
-    Cookie(Signer),
+    Cookie(Box<Signer>),
     Shared(Shared),
 }
 
@@ -60,10 +60,10 @@ impl Sessions {
     pub(crate) fn open(settings: &SessionSettings, data_dir: &Path, memories: &Memories) -> Result<Self> {
         let store = match settings.store {
             SessionStore::Local => Store::Local(Mutex::new(Local::new(settings.max))),
-            SessionStore::Cookie => Store::Cookie(match &settings.key {
+            SessionStore::Cookie => Store::Cookie(Box::new(match &settings.key {
                 Some(key) => Signer::new(key.expose().as_bytes()),
                 None => Signer::new(&own_key(data_dir)?),
-            }),
+            })),
             SessionStore::Memcached => Store::Shared(Shared::new(memories.memcached()?)),
             SessionStore::Redis => Store::Shared(Shared::new(memories.redis()?)),
         };
