@@ -27,7 +27,7 @@ pub(crate) struct Redis {
 }
 
 enum Way {
-    Server(Client),
+    Server(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -59,10 +59,10 @@ impl Redis {
             Way::Cluster(Box::new(builder.build().context("cannot use redis.urls")?))
         } else {
             let node = nodes.into_iter().next().context("redis.urls is empty")?;
-            Way::Server(match certificates {
+            Way::Server(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(node, certificates).context("cannot use redis.tls_ca")?,
                 None => Client::open(node).context("cannot use redis.urls")?,
-            })
+            }))
         };
         Ok(Self { way, guard: Guard::new(what, settings.timeout), timeout: settings.timeout, connection: Mutex::new(None) })
     }

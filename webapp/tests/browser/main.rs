@@ -2,6 +2,8 @@
 //!
 //! Pictures of the pages are written to `target/webapp-screenshots`, or to `WEIR_SCREENSHOTS`, for people to look at.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod looks;
 mod plain;
 mod site;
