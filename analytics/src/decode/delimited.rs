@@ -179,7 +179,7 @@ fn unescaped(text: &[u8]) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn read<'a>(form: &Form, line: &'a str) -> Result<Vec<Option<String>>, String> {
+    fn read(form: &Form, line: &str) -> Result<Vec<Option<String>>, String> {
         let fields = form.fields(line.as_bytes()).map_err(|error| error.to_string())?;
         Ok(fields.into_iter().map(|field| field.map(Cow::into_owned)).collect())
     }
