@@ -39,6 +39,8 @@ pub(super) struct ShardReader {
     /// When the first iterator of a start at LATEST was asked for, milliseconds since 1970: a second one made before
     /// the first record must begin there, or what came in between would be skipped.
     latest_since_ms: Option<i64>,
+    /// When it was asked last and had nothing more.
+    caught_up_ms: Option<i64>,
     faults: FaultLog,
     behind: Behind,
 }
@@ -62,6 +64,7 @@ impl ShardReader {
             start,
             last_sequence_number: None,
             latest_since_ms: None,
+            caught_up_ms: None,
             faults: FaultLog::default(),
             behind,
         }
@@ -149,7 +152,10 @@ impl ShardReader {
                 return false;
             }
         }
-        !is_caught_up || chunks.send(self.chunk(Payload::CaughtUp { at_ms: asked_ms }, None)).await.is_ok()
+        // Told one answer later: a shard that has ended says so only when it is asked once more.
+        let before = std::mem::replace(&mut self.caught_up_ms, is_caught_up.then_some(asked_ms));
+        let Some(at_ms) = before.filter(|_| is_caught_up) else { return true };
+        chunks.send(self.chunk(Payload::CaughtUp { at_ms }, None)).await.is_ok()
     }
 
     fn record(&self, record: Record) -> StreamRecord {
