@@ -10,6 +10,8 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod exit;
+#[cfg(feature = "generate")]
+pub mod generate;
 pub mod listen;
 pub mod logging;
 pub mod say;
