@@ -15,8 +15,12 @@ use std::{
 /// a slow disk takes a while, and a restart would only begin it again.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(300);
 
-/// Milliseconds are counted from here, so that they fit an atomic number.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// Milliseconds are counted from here, so that they fit an atomic number. Before the first use: whoever beats first may have
+/// taken its time a while ago.
+static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(60)).unwrap_or(now)
+});
 
 /// Written by one loop, read by whoever asks.
 ///
