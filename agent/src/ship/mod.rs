@@ -51,6 +51,7 @@ use crate::{
     rate_limit::RateLimit,
     record::{FromTailer, Record},
     settings::{FlowSettings, Kind},
+    tail::CHUNK_RECORDS,
 };
 
 /// What the shipper works with.
@@ -58,6 +59,8 @@ pub(crate) struct Shipper<D> {
     settings: FlowSettings,
     destination: Arc<D>,
     batcher: Batcher,
+    /// Whether an open batch is due before the tailer looks at the files again: nothing more can come until then.
+    waits_in_vain: bool,
     /// Closed batches that wait for a request. At most one chunk's worth.
     ready: VecDeque<Shipment>,
     /// Batches that wait for their next attempt.
@@ -88,6 +91,11 @@ struct Answer {
     outcome: Result<Vec<Option<Failure>>, Failure>,
 }
 
+/// Whether these are the last lines of a look at the files, as far as their number tells.
+fn ends_a_look(news: &FromTailer) -> bool {
+    matches!(news, FromTailer::Records(records) if records.len() < CHUNK_RECORDS)
+}
+
 impl<D: Destination> Shipper<D> {
     pub(crate) fn new(
         settings: FlowSettings,
@@ -101,6 +109,7 @@ impl<D: Destination> Shipper<D> {
             batcher: Batcher::new(settings.batch).packed(settings.records.packing),
             window: Window::new(settings.max_requests),
             demand: Demand::default(),
+            waits_in_vain: settings.batch.max_age <= settings.poll_interval,
             settings,
             destination: Arc::new(destination),
             ready: VecDeque::new(),
@@ -138,7 +147,13 @@ impl<D: Destination> Shipper<D> {
             // Every branch may be cancelled: a channel's and a set's wait lose nothing, the others hold nothing.
             tokio::select! {
                 news = incoming.recv(), if is_open && self.ready.is_empty() && self.rejected.is_none() => match news {
-                    Some(news) => self.take(news),
+                    Some(news) => {
+                        let is_last = ends_a_look(&news) && incoming.is_empty();
+                        self.take(news);
+                        if is_last && self.waits_in_vain {
+                            self.close_batch();
+                        }
+                    }
                     None => {
                         is_open = false;
                         self.close_batch();

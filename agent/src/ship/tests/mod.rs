@@ -63,12 +63,9 @@ async fn ship_in(folder: &TempDir, server: &FakeKinesis, news: Vec<FromTailer>, 
 /// The same with more settings of the flow.
 async fn ship_with(more: &str, folder: &TempDir, server: &FakeKinesis, news: Vec<FromTailer>, stopped: bool) -> Outcome {
     let directory = StateDirectory::open(folder.path()).unwrap();
-    let settings = flow(folder.path(), "a.log", &format!(r#", "maxBufferSizeRecords": 10{more}"#));
-    let (store, counters) = (directory.store(&settings.id), Arc::new(Counters::default()));
-    let positions = Positions::new(settings.id.clone());
-    let letters = DeadLetters::new(directory.dead_letters());
-    let destination = server.destination();
-    let shipper = Shipper::new(settings, destination, positions, store.clone(), letters, counters.clone());
+    let counters = Arc::new(Counters::default());
+    let shipper = shipper(&format!(r#", "maxBufferSizeRecords": 10{more}"#), folder, &directory, server, counters.clone());
+    let store = directory.store(&shipper.settings.id);
     let (sender, incoming) = mpsc::channel(2);
     let stop = CancellationToken::new();
     let shipping = tokio::spawn(shipper.run(incoming, stop.clone(), Duration::from_millis(50)));
@@ -82,6 +79,19 @@ async fn ship_with(more: &str, folder: &TempDir, server: &FakeKinesis, news: Vec
     shipping.await.unwrap().unwrap();
     let dead_letters = std::fs::read_to_string(directory.dead_letters()).unwrap_or_default();
     Outcome { state: store.load().unwrap(), dead_letters, counters }
+}
+
+/// A shipper with these settings beside the flow's own.
+fn shipper(
+    more: &str,
+    folder: &TempDir,
+    directory: &StateDirectory,
+    server: &FakeKinesis,
+    counters: Arc<Counters>,
+) -> Shipper<impl Destination + use<>> {
+    let settings = flow(folder.path(), "a.log", more);
+    let (store, positions) = (directory.store(&settings.id), Positions::new(settings.id.clone()));
+    Shipper::new(settings, server.destination(), positions, store, DeadLetters::new(directory.dead_letters()), counters)
 }
 
 fn offset(outcome: &Outcome) -> u64 {
@@ -99,6 +109,30 @@ async fn everything_is_sent_once_and_saved() {
     assert_eq!(server.accepted_lines(), lines(205));
     assert_eq!(offset(&outcome), 205 * 9);
     assert!(server.requests().iter().all(|request| request.len() <= 10));
+}
+
+/// The next look is a day away: waiting for it, or for the batch's minute, would not end in time.
+#[tokio::test]
+async fn a_batch_that_nothing_can_join_any_more_leaves_at_once() {
+    let (server, folder) = (FakeKinesis::accepting().await, tempfile::tempdir().unwrap());
+    let directory = StateDirectory::open(folder.path()).unwrap();
+    let more = r#", "minTimeBetweenFilePollsMillis": 86400000, "maxBufferAgeMillis": 60000"#;
+    let counters = Arc::new(Counters::default());
+    let (sender, incoming) = mpsc::channel(100);
+    for one in news(205) {
+        sender.send(one).await.unwrap();
+    }
+    let shipper = shipper(more, &folder, &directory, &server, counters.clone());
+    let shipping = tokio::spawn(shipper.run(incoming, CancellationToken::new(), Duration::ZERO));
+    let all_sent = async {
+        while counters.records_sent.get() < 205 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all_sent).await.expect("the open batch waits although nothing can come");
+    assert_eq!(server.requests().len(), 1, "the lines of one look are one request");
+    drop(sender);
+    shipping.await.unwrap().unwrap();
 }
 
 #[tokio::test]
