@@ -22,6 +22,12 @@ const MOST_REQUEST_BYTES: i64 = 10 * 1024 * 1024;
 /// their time.
 const DEFAULT_REQUESTS: i64 = 4;
 
+/// Longest time between two listings unless the flow says otherwise.
+const DEFAULT_REFRESH_MILLIS: i64 = 10_000;
+
+/// The same, for whoever wants to know whether the flow asks for less.
+pub(crate) const DEFAULT_REFRESH: Duration = Duration::from_millis(DEFAULT_REFRESH_MILLIS as u64);
+
 /// Shortest wait of a line for its request to fill. The Java agent starts at [`JAVA_MIN_AGE`].
 const MIN_AGE_MILLIS: i64 = 10;
 
@@ -126,7 +132,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<FlowSettings> {
     // A few dozen keep any stream busy; each holds a whole request in memory.
     let max_requests = fields.size("maxRequestsInFlight", DEFAULT_REQUESTS, 1..=64);
     let poll_interval = fields.millis("minTimeBetweenFilePollsMillis", 100, 0..=DAY_MILLIS);
-    let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", 10_000, 0..=DAY_MILLIS);
+    let refresh_interval = fields.millis("maxTimeBetweenFileTrackerRefreshMillis", DEFAULT_REFRESH_MILLIS, 0..=DAY_MILLIS);
     let queue_capacity = fields.size("publishQueueCapacity", 100, 1..=1_000_000);
     let internal_metrics = fields.boolean("log.emitInternalMetrics", false);
     let transform = options::read(fields);

@@ -44,6 +44,7 @@ pub use self::{
 };
 use self::{flow::DAY_MILLIS, folder::Folder, problem::Fields};
 pub(crate) use self::{
+    flow::DEFAULT_REFRESH,
     pattern::Places,
     records::{FramingSettings, OnOversized, RecordSettings},
 };

@@ -54,6 +54,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
         }
         self.must_look = false;
         self.hinted = false;
+        self.has_unreadable = false;
         match self.snapshot(is_full) {
             Look::Files(mut found) => {
                 self.tell_unreadable(&mut found, now);
@@ -66,6 +67,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             Look::NoDirectory => self.take_baseline(&[], now),
             Look::Unreadable(error) => {
                 let base = self.settings.files.directory().to_owned();
+                self.has_unreadable = true;
                 self.trouble_at(&base, &error, now);
             }
         }
@@ -84,6 +86,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     fn tell_unreadable(&mut self, found: &mut Snapshot, now: Instant) {
+        self.has_unreadable = !found.unreadable.is_empty() || !found.blind.is_empty();
         for (path, error) in found.unreadable.drain(..) {
             self.trouble_at(&path, &error, now);
         }

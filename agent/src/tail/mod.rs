@@ -21,6 +21,7 @@ pub(crate) mod framing;
 mod hand_on;
 mod handles;
 pub(crate) mod line_buffer;
+mod local;
 mod look;
 mod multi_line;
 pub(crate) mod names;
@@ -62,7 +63,7 @@ use crate::{
     rate_limit::RateLimit,
     recipe::Recipe,
     record::{FileFacts, FileId, FromTailer, Node},
-    settings::FlowSettings,
+    settings::{DEFAULT_REFRESH, FlowSettings},
 };
 
 /// Records handed on at once: bounds the memory of a chunk of very short lines.
@@ -76,6 +77,9 @@ const MAX_REMEMBERED: usize = 1000;
 
 /// Soonest look after a hint. Appending to a known file hints too and needs no look.
 const HINTED_LOOK: Duration = Duration::from_secs(1);
+
+/// Longest time without a look while nothing happens.
+const REST: Duration = Duration::from_secs(30);
 
 /// Time between two looks at the time stamp of one directory; many directories take turns.
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
@@ -110,6 +114,8 @@ pub(crate) struct Tailer<S> {
     must_look: bool,
     /// Something in the directory changed since the last look.
     hinted: bool,
+    /// The last look met what it must not read. Rights can change on the way there, unseen.
+    has_unreadable: bool,
     buffer: ReadBuffer,
     lines: Vec<Line>,
     counters: Arc<Counters>,
@@ -144,6 +150,7 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
             saved_at: state.and_then(|state| state.saved_at),
             must_look: false,
             hinted: false,
+            has_unreadable: false,
             buffer: ReadBuffer::default(),
             lines: Vec::new(),
             counters,
@@ -201,11 +208,16 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     }
 
     /// When the next look is due if nothing happens until then. None when time alone may change something before.
+    ///
+    /// A look at unchanged files that the kernel watches finds nothing: more of them are skipped than the setting says, unless
+    /// it asks for many.
     pub(crate) fn rests_until(&self) -> Option<Instant> {
         let is_resting = self.gone.is_empty() && self.waiting.is_empty() && !self.must_look && !self.hinted;
         let has_flush_time = self.settings.records.framing.start.is_some();
         let last = self.last_full_look.filter(|_| is_resting && !has_flush_time)?;
-        Some(last + self.settings.refresh_interval)
+        let refresh = self.settings.refresh_interval;
+        let may_skip = refresh >= DEFAULT_REFRESH && !self.has_unreadable;
+        Some(last + if may_skip { refresh.max(REST) } else { refresh })
     }
 
     /// Reads everything that is in the files now, and the unfinished last lines of those that cannot be found again.

@@ -1,11 +1,12 @@
 //! Waits for changes of a flow's files.
 //!
 //! What the kernel reports only ends a wait early, and says which closed files to look at; what there is to read is
-//! found by looking. When nothing happens, the wait costs one wake-up in five seconds.
+//! found by looking. When nothing happens, the wait costs one wake-up in half a minute.
 //!
 //! The kernel does not report everything: not what another host writes to a network file system, nor what is written through
-//! a link in another directory or through a memory map. Such a change is found within five seconds, and shows that
-//! the kernel cannot be trusted here: for an hour from then on it is found within one second.
+//! a link in another directory or through a memory map. Such a change is found within five seconds on a file system
+//! that others may write to, within half a minute on a disk of this host. It shows that the kernel cannot be trusted
+//! here: for an hour from then on a change is found within one second.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -23,7 +24,7 @@ use notify::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{directory::node_of, pace::Pace};
+use super::{directory::node_of, local::is_local, pace::Pace};
 use crate::{
     record::Node,
     settings::{FilePattern, FlowSettings},
@@ -32,8 +33,11 @@ use crate::{
 /// Longest wait while the kernel reports changes, but something was missed lately or has to be done in time.
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
 
-/// Longest wait while the kernel reports every change.
+/// Longest wait while the kernel reports every change that is made on this host.
 const TRUSTED_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest wait while nobody but this host writes, too.
+const LOCAL_WAIT: Duration = Duration::from_secs(30);
 
 /// Time after which a kernel that missed a change is trusted again.
 const DISTRUST: Duration = Duration::from_secs(3600);
@@ -64,6 +68,8 @@ pub(super) struct Waiter {
     watched: BTreeMap<PathBuf, Node>,
     /// Whether every directory is watched.
     is_complete: bool,
+    /// Whether every directory is on a disk of this host.
+    is_local: bool,
     /// The last change that the kernel did not report.
     missed: Option<Instant>,
 }
@@ -74,7 +80,7 @@ impl Waiter {
         let (pattern, poll) = (settings.files.clone(), settings.poll_interval);
         let hints: Arc<Mutex<Hints>> = Arc::default();
         let watcher = watcher(pattern, poll, hints.clone(), thread::current());
-        Self { stop, poll, hints, watcher, watched: BTreeMap::new(), is_complete: false, missed: None }
+        Self { stop, poll, hints, watcher, watched: BTreeMap::new(), is_complete: false, is_local: false, missed: None }
     }
 
     /// Watches these directories, and no others.
@@ -89,6 +95,9 @@ impl Waiter {
         for path in old {
             let _ = watcher.unwatch(&path); // it may be gone, and the watch with it
             self.watched.remove(&path);
+        }
+        if !wanted.keys().eq(self.watched.keys()) {
+            self.is_local = wanted.keys().all(|path| is_local(path));
         }
         for (path, node) in wanted.into_iter().take(MAX_WATCHES) {
             if self.watched.contains_key(&path) {
@@ -118,7 +127,8 @@ impl Waiter {
         let poll = self.poll.max(Duration::from_millis(1));
         let start = Instant::now();
         if self.is_complete {
-            self.park_until(start + watched_wait(self.missed, rests_until, start).max(poll), || self.is_awake());
+            let longest = if self.is_local { LOCAL_WAIT } else { TRUSTED_WAIT };
+            self.park_until(start + watched_wait(self.missed, rests_until, longest, start).max(poll), || self.is_awake());
         }
         // A change waits for the end of the poll interval: lines that come one by one are read together.
         self.park_until(start + poll, || false);
@@ -141,10 +151,10 @@ impl Waiter {
 }
 
 /// The longest wait while the kernel reports changes and `missed` was the last one that it did not report.
-fn watched_wait(missed: Option<Instant>, rests_until: Option<Instant>, now: Instant) -> Duration {
+fn watched_wait(missed: Option<Instant>, rests_until: Option<Instant>, longest: Duration, now: Instant) -> Duration {
     let is_trusted = missed.is_none_or(|missed| now.duration_since(missed) >= DISTRUST);
     let rest = rests_until.filter(|_| is_trusted).map(|until| until.saturating_duration_since(now));
-    rest.unwrap_or_default().clamp(WATCHED_WAIT, TRUSTED_WAIT)
+    rest.unwrap_or_default().clamp(WATCHED_WAIT, longest)
 }
 
 /// Asks the kernel to report changes. None when it cannot; polling finds them too.
@@ -171,7 +181,7 @@ fn watcher(pattern: FilePattern, poll: Duration, hints: Arc<Mutex<Hints>>, waiti
 fn note(event: &Event, pattern: &FilePattern, hints: &mut Hints) -> bool {
     let fits = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| pattern.fits_anywhere(name));
     match event.kind {
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
+        EventKind::Access(_) => false,
         EventKind::Modify(ModifyKind::Data(DataChange::Any | DataChange::Content | DataChange::Size)) => {
             let ours: Vec<&PathBuf> = event.paths.iter().filter(|path| fits(path)).collect();
             hints.names |= hints.touched.len() > MAX_TOUCHED;
@@ -193,7 +203,7 @@ fn note(event: &Event, pattern: &FilePattern, hints: &mut Hints) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{AccessKind, CreateKind};
+    use notify::event::{AccessKind, CreateKind, MetadataKind};
 
     use super::*;
 
@@ -208,12 +218,14 @@ mod tests {
     fn a_wait_is_long_only_while_nothing_is_due_and_the_kernel_misses_nothing() {
         let now = Instant::now();
         let (soon, later) = (now + Duration::from_secs(3), now + Duration::from_secs(60));
-        assert_eq!(watched_wait(None, Some(later), now), TRUSTED_WAIT);
-        assert_eq!(watched_wait(None, Some(soon), now), Duration::from_secs(3));
-        assert_eq!(watched_wait(None, Some(now), now), WATCHED_WAIT);
-        assert_eq!(watched_wait(None, None, now), WATCHED_WAIT);
-        assert_eq!(watched_wait(Some(now), Some(later), now), WATCHED_WAIT);
-        assert_eq!(watched_wait(Some(now), Some(later + DISTRUST), now + DISTRUST), TRUSTED_WAIT);
+        let wait = |missed, rests_until, now| watched_wait(missed, rests_until, LOCAL_WAIT, now);
+        assert_eq!(wait(None, Some(later), now), LOCAL_WAIT);
+        assert_eq!(watched_wait(None, Some(later), TRUSTED_WAIT, now), TRUSTED_WAIT, "others may write");
+        assert_eq!(wait(None, Some(soon), now), Duration::from_secs(3));
+        assert_eq!(wait(None, Some(now), now), WATCHED_WAIT);
+        assert_eq!(wait(None, None, now), WATCHED_WAIT);
+        assert_eq!(wait(Some(now), Some(later), now), WATCHED_WAIT);
+        assert_eq!(wait(Some(now), Some(later + DISTRUST), now + DISTRUST), LOCAL_WAIT);
     }
 
     #[test]
@@ -223,6 +235,8 @@ mod tests {
         assert_eq!(noted("/l/a*.log", written, "/l/b.log"), (false, false, 0));
         assert_eq!(noted("/l/a.log", EventKind::Create(CreateKind::File), "/l/a.log.1"), (true, true, 0));
         assert_eq!(noted("/l/a.log", EventKind::Access(AccessKind::Read), "/l/a.log"), (false, false, 0));
+        let rights = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        assert_eq!(noted("/l/a.log", rights, "/l/a.log"), (true, true, 0), "it may be readable now");
         assert_eq!(noted("/l/*/a.log", EventKind::Create(CreateKind::Folder), "/l/new"), (true, true, 0));
     }
 }
