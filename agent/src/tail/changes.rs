@@ -136,21 +136,31 @@ impl<S: FnMut(FromTailer) -> bool> Tailer<S> {
     /// Looks for a compressed rotation of a file whose content is nowhere else, and reads on in it.
     fn unpack(&mut self, id: FileId, packed: &[String], now: Instant) -> bool {
         let Some(file) = self.files.get(&id) else { return false };
-        let (known, fingerprint) = (file.facts.name.clone(), file.facts.fingerprint);
+        let (known, fingerprint, position) = (file.facts.name.clone(), file.facts.fingerprint, file.position);
         let is_related =
             |name: &&String| names::unpacked(name).is_some_and(|plain| plain == known || names::is_more_rotated(plain, &known));
         let candidates: Vec<String> = packed.iter().filter(is_related).cloned().collect();
         for name in candidates {
             match open_packed(&self.directory.path(&name), fingerprint) {
-                Ok(Some((packed, node))) => {
-                    self.read_on_packed(id, &name, node, packed, now);
-                    return true;
+                Ok(Some((mut packed, node))) => {
+                    // A copy of another file begins as it does; what that one's compressed rotation holds is its affair.
+                    if !self.is_another_s(id, position, &mut packed, node) {
+                        self.read_on_packed(id, &name, node, packed, now);
+                        return true;
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => self.trouble(&name, &error, now),
             }
         }
         false
+    }
+
+    /// Whether a compressed file is known by inode and content as another file, of which no less was read.
+    fn is_another_s(&self, id: FileId, position: u64, packed: &mut Packed, node: Node) -> bool {
+        let mut others =
+            self.files.values().filter(|other| other.id != id && other.facts.node == node && other.position >= position);
+        others.any(|other| packed.begins_with(other.facts.fingerprint).unwrap_or(false))
     }
 
     fn read_on_packed(&mut self, id: FileId, name: &str, node: Node, packed: Packed, now: Instant) {

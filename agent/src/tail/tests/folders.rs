@@ -215,6 +215,26 @@ fn a_crash_in_the_middle_of_a_compressed_file_resumes_there() {
 }
 
 #[test]
+fn a_compressed_file_is_not_read_again_for_a_copy_that_is_gone() {
+    let mut world = World::started("a.log", "");
+    world.append("a.log", "one\n");
+    world.poll();
+    world.stop();
+    world.copy("a.log", "a.log.2");
+    world.append("a.log", "two\n");
+    world.gzip("a.log", "a.log.1.gz");
+    world.start();
+    world.poll();
+    assert_eq!(world.sorted(), ["one\n", "one\n", "two\n"], "the copy's original is gone: it is a file of its own");
+    fs::remove_file(world.path("a.log.2")).unwrap();
+    world.stop();
+    world.rename("a.log.1.gz", "a.log.3.gz");
+    world.start();
+    world.poll();
+    assert_eq!(world.sorted(), ["one\n", "one\n", "two\n"]);
+}
+
+#[test]
 fn a_compressed_file_that_is_not_complete_yet_is_waited_for() {
     let mut world = World::started("a.log", "");
     world.append("a.log", "one\n");
