@@ -12,7 +12,7 @@ mod tests;
 
 use std::{
     collections::HashSet,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -23,7 +23,7 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
@@ -34,12 +34,14 @@ pub use self::{
     put::{Put, Service},
     reply::{Chances, Reply, internal_failure},
 };
-use crate::{faults::http::Message, wait};
+use crate::faults::http::Message;
 
 /// The server; it serves until it is dropped.
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
+    /// Never listens: while nobody else does, it refuses who comes and keeps the port from another test's server.
+    _port: TcpSocket,
     shared: Arc<Shared>,
     serving: Option<JoinHandle<()>>,
 }
@@ -68,10 +70,11 @@ impl Recorder {
     /// # Errors
     /// When no port is free.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let mut recorder = Self { address, shared: Arc::default(), serving: None };
-        recorder.serve(listener);
+        let port = TcpSocket::new_v4()?;
+        port.set_reuseaddr(true)?;
+        port.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let mut recorder = Self { address: port.local_addr()?, _port: port, shared: Arc::default(), serving: None };
+        recorder.open().await?;
         Ok(recorder)
     }
 
@@ -91,11 +94,9 @@ impl Recorder {
     /// Listens again where it listened before.
     ///
     /// # Errors
-    /// When the port was taken meanwhile.
+    /// When it listens already.
     pub async fn open(&mut self) -> Result<()> {
-        // A connection of some other program may have the port for a moment.
-        let listen = || async { TcpListener::bind(self.address).await.ok() };
-        let listener = wait::until("the recorder's port", Duration::from_secs(30), listen).await?;
+        let listener = TcpListener::bind(self.address).await.context("the recorder's port")?;
         self.serve(listener);
         Ok(())
     }

@@ -47,6 +47,9 @@ async fn every_line_arrives_whatever_happens_to_files_network_and_agent() {
         running.spawn(async move {
             let _place = places.acquire_owned().await;
             let script = Script::draw(seed);
+            if count == 1 {
+                println!("{}", listed(&script));
+            }
             (run(&script).await, script)
         });
     }
