@@ -1,4 +1,6 @@
 //! The program dies again and again while records flow and shards split and merge, and every window comes once.
+//!
+//! `WEIR_KILLS` and `WEIR_RECORDS` make it longer: 100 and 2000000 were passed once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,28 +22,36 @@ const PROGRAM: &str = "CREATE STREAM counts (client_ip VARCHAR(16), requests INT
 const KILLS: u64 = 8;
 /// Records until all of it is put: enough for each life of the program to see some.
 const RECORDS: u64 = 24_000;
+/// A life of the program takes about so long.
+const LIFE: Duration = Duration::from_millis(1_200);
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// (end of the window in seconds since 1970, client) -> requests
 type Counts = BTreeMap<(i64, String), u64>;
 
-/// Puts records in requests of 100, and splits a shard and merges two others on the way.
-async fn write(stream: &TestStream) {
-    let mut pause = tokio::time::interval(Duration::from_millis(40));
-    for first in (0..RECORDS).step_by(100) {
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// Puts records for as long as the program is killed, and splits a shard and merges two others on the way.
+async fn write(stream: &TestStream, records: u64, time: Duration) {
+    let in_request = if records > RECORDS { 500 } else { 100 };
+    let requests = records / in_request;
+    let mut pause = tokio::time::interval(time / u32::try_from(requests).unwrap());
+    for request in 0..requests {
         pause.tick().await;
         let entry = |number: u64| {
             let data = format!("{{\"client_ip\":\"10.0.0.{}\"}}\n", number % 7);
             let entry = PutRecordsRequestEntry::builder().partition_key(number.to_string()).data(Blob::new(data));
             entry.build().unwrap()
         };
-        let request =
-            stream.client().put_records().stream_name(NAME).set_records(Some((first..first + 100).map(entry).collect()));
-        assert_eq!(request.send().await.unwrap().failed_record_count(), Some(0));
-        match first {
-            6_000 => split(stream).await,
-            12_000 => merge(stream).await,
-            _ => {}
+        let entries = (request * in_request..(request + 1) * in_request).map(entry).collect();
+        let put = stream.client().put_records().stream_name(NAME).set_records(Some(entries));
+        assert_eq!(put.send().await.unwrap().failed_record_count(), Some(0));
+        if request == requests / 4 {
+            split(stream).await;
+        } else if request == requests / 2 {
+            merge(stream).await;
         }
     }
 }
@@ -132,8 +142,9 @@ async fn crashes_neither_lose_nor_double_nor_change_a_window() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("program.sql"), PROGRAM).unwrap();
     let stream = TestStream::start(Options::default()).await.unwrap();
+    let (kills, records) = (setting("WEIR_KILLS", KILLS), setting("WEIR_RECORDS", RECORDS));
     let kill_repeatedly = async {
-        for life in 1..=KILLS {
+        for life in 1..=kills {
             let mut analytics = start(&stream, folder.path(), &[]);
             analytics.line_with("reading shard", DEADLINE).await.unwrap();
             // Not a wait for anything: the crash may come at any moment, before the first checkpoint of a life too.
@@ -141,13 +152,13 @@ async fn crashes_neither_lose_nor_double_nor_change_a_window() {
             analytics.kill().await.unwrap();
         }
     };
-    tokio::join!(write(&stream), kill_repeatedly);
+    tokio::join!(write(&stream, records, LIFE * u32::try_from(kills).unwrap()), kill_repeatedly);
     let last = start(&stream, folder.path(), &["--until-idle", "3s"]).wait(DEADLINE).await.unwrap().success().unwrap();
     assert!(last.output.contains("going on from the checkpoint"), "{}", last.output);
 
     let csv = std::fs::read_to_string(folder.path().join("out/COUNTS.csv")).unwrap();
     let (expected, found) = (held(&stream).await, counted(&csv));
-    assert!(expected.len() > 30 && expected.values().sum::<u64>() == RECORDS);
+    assert!(expected.len() > 30 && expected.values().sum::<u64>() == records);
     assert_eq!(found, expected, "{}", last.output);
     assert_eq!(stored(&folder.path().join("parquet")), expected);
 }

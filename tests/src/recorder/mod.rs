@@ -34,7 +34,7 @@ pub use self::{
     put::{Put, Service},
     reply::{Chances, Reply, internal_failure},
 };
-use crate::faults::http::Message;
+use crate::{faults::http::Message, wait};
 
 /// The server; it serves until it is dropped.
 #[derive(Debug)]
@@ -96,7 +96,9 @@ impl Recorder {
     /// # Errors
     /// When it listens already.
     pub async fn open(&mut self) -> Result<()> {
-        let listener = TcpListener::bind(self.address).await.context("the recorder's port")?;
+        // A process that was just forked has the old listener until it becomes another program.
+        let listen = || async { TcpListener::bind(self.address).await.ok() };
+        let listener = wait::until("the recorder's port", Duration::from_secs(30), listen).await?;
         self.serve(listener);
         Ok(())
     }
