@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Check(ProgramArguments),
     /// Show the streams, pumps and operators of a program, and their plans
     Explain(ProgramArguments),
+    /// Take the consumer of --efo off a stream, which ends what it costs
+    Deregister(DeregisterArguments),
 }
 
 /// How lines are written.
@@ -138,6 +140,26 @@ pub(crate) struct RunArguments {
     pub(crate) flags: Flags,
 }
 
+/// A consumer of enhanced fan-out.
+#[derive(Debug, Args)]
+pub(crate) struct DeregisterArguments {
+    /// The Kinesis stream
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stream: String,
+
+    /// Its consumer
+    #[arg(long, value_name = "CONSUMER")]
+    pub(crate) efo: String,
+
+    /// Where Kinesis is, if not at AWS
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_KINESIS")]
+    pub(crate) endpoint: Option<String>,
+
+    /// AWS region of the stream [default: from the environment]
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+}
+
 /// What every run has.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -156,6 +178,10 @@ pub(crate) struct Flags {
     /// Where to start in a stream that no checkpoint knows: latest, trim-horizon, or a time such as 2026-11-21T10:00:00Z
     #[arg(long, value_name = "WHERE", default_value = "latest")]
     pub(crate) start: Start,
+
+    /// Read a stream by enhanced fan-out, as the consumer of this name; it is registered if there is none, and stays
+    #[arg(long, value_name = "CONSUMER")]
+    pub(crate) efo: Option<String>,
 
     /// What the time of a row is [default: arrival on a stream, event in a file]
     #[arg(long, value_enum)]

@@ -1,7 +1,7 @@
 //! Continuous queries over access-log lines, from a Kinesis stream or from files.
 //!
 //! ```text
-//! source/    kinesis (poll) · file, standard input (replay)       IO
+//! source/    kinesis (poll, enhanced fan-out) · file, standard input (replay)       IO
 //!   ─▶ decode/     lines -> Arrow columns, only those the program reads
 //!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
 //!   ─▶ sinks/      text, files, Parquet, Kinesis, Firehose, webhook IO
@@ -64,13 +64,25 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
         Some(Command::Run(run)) => Settings::running(*run)?,
         Some(Command::Check(program)) => return check(&program),
         Some(Command::Explain(program)) => return print(&report::explain(&program)?),
+        Some(Command::Deregister(consumer)) => return deregister(&consumer),
     };
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = runtime()?;
     let summary = runtime.block_on(async {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;
         pipeline::run(settings, stop).await
     })?;
     config::say::line(&summary::text(&summary));
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Runtime::new().context("cannot start the runtime")?)
+}
+
+fn deregister(consumer: &cli::DeregisterArguments) -> Result<(), Failure> {
+    let aws = config::aws::AwsSettings { endpoint: consumer.endpoint.clone(), region: consumer.region.clone() };
+    runtime()?.block_on(source::kinesis::deregister(&consumer.stream, &consumer.efo, &aws))?;
+    config::say::line(&format!("consumer {} of stream {} is deregistered", consumer.efo, consumer.stream));
     Ok(())
 }
 

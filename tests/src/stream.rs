@@ -173,6 +173,9 @@ fn server(enforce_limits: bool) -> (Router, Store) {
         update_stream_ms: 1,
         shard_limit: 500,
         enforce_limits,
+        // AWS: five minutes, and 2 MiB. So every test of enhanced fan-out sees renewals, and a shard's end in parts.
+        subscribe_to_shard_session_ms: 1_500,
+        subscribe_to_shard_event_record_limit: 2_000,
         ..StoreOptions::default()
     };
     let (router, store) = ferrokinesis::create_app(options);

@@ -39,7 +39,7 @@ use crate::live::{self, Behind, Health, LiveTables, Phase};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::sinks::{Network, Sinks};
-use crate::source::kinesis::KinesisSource;
+use crate::source::kinesis::{KinesisSource, StreamSettings};
 use crate::source::{Input, Replay, Source};
 use checkpoints::Checkpoints;
 use engine_task::EngineTask;
@@ -201,7 +201,8 @@ async fn source(
     behind: Behind,
 ) -> Result<Source> {
     if let [Input::Kinesis(stream)] = settings.inputs.as_slice() {
-        let source = KinesisSource::connect(stream.clone(), settings.start.clone(), marks, behind, &settings.aws).await?;
+        let (stream, start, efo, aws) = (stream.clone(), settings.start.clone(), settings.efo.clone(), settings.aws.clone());
+        let source = KinesisSource::connect(StreamSettings { stream, start, efo, aws }, marks, behind).await?;
         return Ok(Source::Kinesis(Box::new(source)));
     }
     let (inputs, arrivals) = (settings.inputs.clone(), settings.arrivals.clone());

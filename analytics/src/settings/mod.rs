@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) arrivals: Option<PathBuf>,
     pub(crate) aws: config::aws::AwsSettings,
     pub(crate) start: Start,
+    /// The consumer of enhanced fan-out; None: streams are polled.
+    pub(crate) efo: Option<String>,
     /// None: windows wait to the end of the input.
     pub(crate) allowed_lateness: Option<Duration>,
     pub(crate) idle_after: Duration,
@@ -174,6 +176,7 @@ impl Settings {
             arrivals: None,
             aws: config::aws::AwsSettings { endpoint: flags.endpoint, region: flags.region },
             start: flags.start,
+            efo: flags.efo,
             allowed_lateness: flags.allowed_lateness.or(is_stream.then_some(Duration::ZERO)),
             idle_after: flags.idle_after,
             until_idle: flags.until_idle,
@@ -237,6 +240,9 @@ fn row_time(flags: &Flags, arrivals: Option<&Path>) -> Result<RowTime, Failure> 
         return Err(Failure::usage(
             "--arrival gives the lines of a file their arrival times; it goes with --rowtime arrival and files",
         ));
+    }
+    if !is_stream && flags.efo.is_some() {
+        return Err(Failure::usage("--efo reads a stream with enhanced fan-out; the input is a file"));
     }
     if !is_stream && flags.until_idle.is_some() {
         return Err(Failure::usage("--until-idle needs a stream; a file is read to its end anyway"));
@@ -330,6 +336,7 @@ mod tests {
             &["--window", "10s", "--input", "a", "kinesis:s"],
             &["--window", "10s", "--input", "a", "--rowtime", "arrival"],
             &["--window", "10s", "--input", "a", "--until-idle", "1s"],
+            &["--window", "10s", "--input", "a", "--efo", "reader"],
         ] {
             let error = settings(flags).unwrap_err();
             assert!(error.starts_with("--"), "{error}");

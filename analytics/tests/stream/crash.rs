@@ -15,26 +15,26 @@ use tests::process::{Process, command};
 use tests::stream::{NAME, Options, TestStream};
 use tests::wait;
 
-const PROGRAM: &str = "CREATE STREAM counts (client_ip VARCHAR(16), requests INTEGER);
+pub(crate) const PROGRAM: &str = "CREATE STREAM counts (client_ip VARCHAR(16), requests INTEGER);
     CREATE PUMP counter AS INSERT INTO counts SELECT STREAM \"client_ip\", COUNT(*) FROM source_sql_stream_001 AS s
     GROUP BY \"client_ip\", STEP(s.ROWTIME BY INTERVAL '1' SECOND);";
 
 const KILLS: u64 = 8;
 /// Records until all of it is put: enough for each life of the program to see some.
-const RECORDS: u64 = 24_000;
+pub(crate) const RECORDS: u64 = 24_000;
 /// A life of the program takes about so long.
 const LIFE: Duration = Duration::from_millis(1_200);
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// (end of the window in seconds since 1970, client) -> requests
-type Counts = BTreeMap<(i64, String), u64>;
+pub(crate) type Counts = BTreeMap<(i64, String), u64>;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 /// Puts records for as long as the program is killed, and splits a shard and merges two others on the way.
-async fn write(stream: &TestStream, records: u64, time: Duration) {
+pub(crate) async fn write(stream: &TestStream, records: u64, time: Duration) {
     let in_request = if records > RECORDS { 500 } else { 100 };
     let requests = records / in_request;
     let mut pause = tokio::time::interval(time / u32::try_from(requests).unwrap());
@@ -83,7 +83,7 @@ async fn wait_until_active(stream: &TestStream) {
     wait::until("the stream to be active again", DEADLINE, is_active).await.unwrap();
 }
 
-fn start(stream: &TestStream, folder: &Path, more: &[&str]) -> Process {
+pub(crate) fn start(stream: &TestStream, folder: &Path, more: &[&str]) -> Process {
     let mut analytics = command(env!("CARGO_BIN_EXE_analytics"));
     analytics.arg("run").arg(folder.join("program.sql")).args(["--stream", NAME, "--endpoint", stream.endpoint()]);
     analytics.args(["--start", "trim-horizon", "--format", "csv", "--checkpoint-interval", "200ms"]).args(more);
@@ -93,7 +93,7 @@ fn start(stream: &TestStream, folder: &Path, more: &[&str]) -> Process {
 }
 
 /// What the stream holds, counted by arrival.
-async fn held(stream: &TestStream) -> Counts {
+pub(crate) async fn held(stream: &TestStream) -> Counts {
     let mut counts = Counts::new();
     for record in stream.records().await.unwrap() {
         let value: serde_json::Value = serde_json::from_slice(&record.data).unwrap();
@@ -104,7 +104,7 @@ async fn held(stream: &TestStream) -> Counts {
 }
 
 /// Panics when a window stands there twice.
-fn counted(csv: &str) -> Counts {
+pub(crate) fn counted(csv: &str) -> Counts {
     let mut counts = Counts::new();
     for line in csv.lines().skip(1) {
         let [time, client, count] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };

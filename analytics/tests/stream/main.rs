@@ -4,5 +4,6 @@
 
 mod arrival;
 mod crash;
+mod fan_out;
 mod operations;
 mod sinks;

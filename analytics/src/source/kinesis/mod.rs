@@ -1,8 +1,12 @@
-//! A Kinesis stream, read by polling.
+//! A Kinesis stream, read by polling or by enhanced fan-out.
 //!
-//! One task lists shards and starts readers, parents first; one reader task a shard fetches records.
+//! One task lists shards and starts readers, parents first; one reader task a shard fetches records. Both kinds of
+//! reader hand over through `feed`, so they promise the same.
 
-mod reader;
+mod consumer;
+mod fan_out;
+mod feed;
+mod polling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::StalledStreamProtectionConfig;
 use aws_sdk_kinesis::error::DisplayErrorContext;
 use config::aws::AwsSettings;
 use tokio::sync::mpsc::Sender;
@@ -22,19 +27,32 @@ use super::shards::{Lineage, ListedShard};
 use crate::chunk::{Chunk, Mark, Payload, ShardId, ShardMark};
 use crate::clock::now_ms;
 use crate::live::Behind;
-use reader::ShardReader;
+pub(crate) use consumer::deregister;
+use fan_out::Subscriber;
+use feed::{FaultLog, ShardFeed};
+use polling::Poller;
 
 /// How often the shards are listed again, to find the children of a reshard that ended nothing we read.
 const LIST_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The same while there is no shard at all: the stream is being created.
-const CREATION_INTERVAL: Duration = Duration::from_secs(1);
+/// The same while there is no shard at all, because the stream is being created; and after a list that failed.
+const SHORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What to follow, and how.
+pub(crate) struct StreamSettings {
+    pub(crate) stream: String,
+    pub(crate) start: Start,
+    /// The consumer of enhanced fan-out; None: by polling.
+    pub(crate) efo: Option<String>,
+    pub(crate) aws: AwsSettings,
+}
 
 /// A stream to follow.
 pub(crate) struct KinesisSource {
     client: Client,
     stream: String,
     start: Start,
+    efo: Option<String>,
     /// Where a checkpoint stands, by the name of the shard.
     marks: BTreeMap<String, (ShardId, ShardMark)>,
     behind: Behind,
@@ -47,14 +65,9 @@ impl KinesisSource {
     ///
     /// # Errors
     /// When there is no such stream, or it cannot be asked for.
-    pub(crate) async fn connect(
-        stream: String,
-        start: Start,
-        marks: &BTreeMap<ShardId, Mark>,
-        behind: Behind,
-        aws: &AwsSettings,
-    ) -> Result<Self> {
-        let sdk = config::aws::load(aws).await;
+    pub(crate) async fn connect(settings: StreamSettings, marks: &BTreeMap<ShardId, Mark>, behind: Behind) -> Result<Self> {
+        let StreamSettings { stream, start, efo, aws } = settings;
+        let sdk = config::aws::load(&aws).await;
         let region = sdk.region().map_or("no region", |region| region.as_ref()).to_owned();
         let place = aws.endpoint.as_ref().map_or_else(|| region.clone(), |endpoint| format!("{endpoint}, {region}"));
         let of_shard = |(shard, mark): (&ShardId, &Mark)| match mark {
@@ -62,98 +75,49 @@ impl KinesisSource {
             Mark::File(_) => None,
         };
         let marks = marks.iter().filter_map(of_shard).collect();
-        let source = Self { client: Client::new(&sdk), stream, start, marks, behind, place };
-        source.list_shards().await?;
+        let mut config = aws_sdk_kinesis::config::Builder::from(&sdk);
+        if efo.is_some() {
+            // A quiet shard sends less than the SDK takes for a living connection; subscribers watch over that themselves.
+            config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        }
+        let source = Self { client: Client::from_conf(config.build()), stream, start, efo, marks, behind, place };
+        source.list_shards().await.map_err(|error| source.explain(error))?;
         Ok(source)
     }
 
     /// Follows the stream until `stop`, or until every shard of a stream that is closed for good has ended.
     pub(crate) async fn run(self: Box<Self>, chunks: Sender<Chunk>, stop: CancellationToken) -> Result<()> {
+        let consumer = match &self.efo {
+            Some(name) => tokio::select! {
+                consumer = consumer::active(&self.client, &self.stream, name) => Some(consumer?),
+                () = stop.cancelled() => return Ok(()),
+            },
+            None => None,
+        };
         let is_drained = |(name, (_, at)): (&String, &(ShardId, ShardMark))| (name.clone(), *at == ShardMark::Drained);
-        let mut lineage = Lineage::resumed(self.marks.iter().map(is_drained));
-        let mut readers = JoinSet::new();
-        let mut drained: Vec<(ShardId, String)> = Vec::new();
-        let mut next_id = self.marks.values().map(|(shard, _)| shard.0 + 1).max().unwrap_or(0);
-        loop {
-            let listed = self.list_shards().await?;
-            for name in lineage.vanished(&listed) {
-                warn!(shard = name, "the checkpoint stands in a shard that the stream no longer has: what it had after is lost");
-                lineage.drained(&name);
-                drained.extend(self.marks.get(&name).map(|(shard, _)| (*shard, name)));
-            }
-            let mut begun = Vec::new();
-            for (name, start) in lineage.observe(&listed, &self.start) {
-                let (shard, start) = match self.marks.get(&name) {
-                    Some((shard, at)) => (*shard, begin(at)),
-                    None => {
-                        next_id += 1;
-                        (ShardId(next_id - 1), start)
-                    }
-                };
-                announce(shard, &name, &start, &chunks).await;
-                begun.push((shard, name, start));
-            }
-            // Children are announced before their parents end, and all shards before the first of them brings rows: else
-            // time would go on without those that are still to begin, and their rows would be late.
-            for (shard, name) in drained.drain(..) {
-                let mark = Some(Mark::Shard { name, at: ShardMark::Drained });
-                let _ = chunks.send(Chunk { shard, payload: Payload::End, mark }).await; // the receiver may be gone
-            }
-            for (shard, name, start) in begun {
-                self.start_reader(shard, name, start, &chunks, &stop, &mut readers);
-            }
-            // Asked after listing: the children of the last drained shard are known now.
-            if lineage.is_finished() {
-                break;
-            }
-            let interval = if readers.is_empty() { CREATION_INTERVAL } else { LIST_INTERVAL };
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(interval) => {}
-                Some(ended) = readers.join_next() => match ended.context("a shard reader panicked")?? {
-                    Some((shard, name)) => {
-                        lineage.drained(&name);
-                        drained.push((shard, name));
-                    }
-                    None => break, // the receiver is gone, or stop
-                },
-            }
-        }
-        while let Some(ended) = readers.join_next().await {
-            ended.context("a shard reader panicked")??;
-        }
-        Ok(())
+        let lineage = Lineage::resumed(self.marks.iter().map(is_drained));
+        let next_id = self.marks.values().map(|(shard, _)| shard.0 + 1).max().unwrap_or(0);
+        let following = Following {
+            source: &self,
+            consumer,
+            chunks,
+            stop,
+            lineage,
+            readers: JoinSet::new(),
+            drained: Vec::new(),
+            told: Vec::new(),
+            next_id,
+        };
+        following.run().await
     }
 
-    fn start_reader(
-        &self,
-        shard: ShardId,
-        name: String,
-        start: Start,
-        chunks: &Sender<Chunk>,
-        stop: &CancellationToken,
-        readers: &mut JoinSet<Result<Option<(ShardId, String)>>>,
-    ) {
-        let name_for_reader = Arc::from(name.as_str());
-        let reader = ShardReader::new(self.client.clone(), &self.stream, shard, name_for_reader, start, self.behind.clone());
-        let (chunks, stop) = (chunks.clone(), stop.clone());
-        readers.spawn(async move {
-            let is_drained = tokio::select! {
-                outcome = reader.run(&chunks) => outcome?,
-                () = stop.cancelled() => false,
-            };
-            Ok(is_drained.then_some((shard, name)))
-        });
-    }
-
-    async fn list_shards(&self) -> Result<Vec<ListedShard>> {
+    async fn list_shards(&self) -> Result<Vec<ListedShard>, aws_sdk_kinesis::Error> {
         let mut shards = Vec::new();
         let mut next_token = None;
         loop {
             // With a token the stream must not be named again.
             let stream = next_token.is_none().then(|| self.stream.clone());
-            let request = self.client.list_shards().set_stream_name(stream).set_next_token(next_token);
-            let page = request.send().await.map_err(|error| self.explain(error.into()))?;
+            let page = self.client.list_shards().set_stream_name(stream).set_next_token(next_token).send().await?;
             shards.extend(page.shards().iter().map(listed));
             next_token = page.next_token().map(str::to_owned);
             if next_token.is_none() {
@@ -175,6 +139,120 @@ impl KinesisSource {
                 )
             }
         }
+    }
+}
+
+/// A shard that was read to its end.
+struct Ended {
+    shard: ShardId,
+    name: String,
+    children: Vec<ListedShard>,
+}
+
+/// The state of following a stream.
+struct Following<'a> {
+    source: &'a KinesisSource,
+    consumer: Option<Arc<str>>,
+    chunks: Sender<Chunk>,
+    stop: CancellationToken,
+    lineage: Lineage,
+    readers: JoinSet<Result<Option<Ended>>>,
+    /// Ended, but not announced as such.
+    drained: Vec<(ShardId, String)>,
+    /// Children that ended shards told of and that are not listed yet.
+    told: Vec<ListedShard>,
+    next_id: u32,
+}
+
+impl Following<'_> {
+    async fn run(mut self) -> Result<()> {
+        let mut faults = FaultLog::default();
+        loop {
+            let is_listed = match self.source.list_shards().await {
+                Ok(listed) => {
+                    faults.recovered(&self.source.stream);
+                    self.begin(listed).await;
+                    // Asked after listing: the children of the last drained shard are known now.
+                    if self.lineage.is_finished() {
+                        break;
+                    }
+                    true
+                }
+                Err(gone @ aws_sdk_kinesis::Error::ResourceNotFoundException(_)) => return Err(self.source.explain(gone)),
+                Err(error) => {
+                    faults.report(&self.source.stream, &format!("{:#}", self.source.explain(error)));
+                    false
+                }
+            };
+            let interval = if is_listed && !self.readers.is_empty() { LIST_INTERVAL } else { SHORT_INTERVAL };
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = tokio::time::sleep(interval) => {}
+                Some(ended) = self.readers.join_next() => match ended.context("a shard reader panicked")?? {
+                    Some(Ended { shard, name, children }) => {
+                        self.lineage.drained(&name);
+                        self.drained.push((shard, name));
+                        self.told.extend(children);
+                    }
+                    None => break, // the receiver is gone, or stop
+                },
+            }
+        }
+        while let Some(ended) = self.readers.join_next().await {
+            ended.context("a shard reader panicked")??;
+        }
+        Ok(())
+    }
+
+    /// Starts to read what may be read now, and tells what has ended.
+    async fn begin(&mut self, mut listed: Vec<ListedShard>) {
+        self.told.retain(|child| listed.iter().all(|shard| shard.name != child.name));
+        listed.extend(self.told.iter().cloned());
+        for name in self.lineage.vanished(&listed) {
+            warn!(shard = name, "the checkpoint stands in a shard that the stream no longer has: what it had after is lost");
+            self.lineage.drained(&name);
+            self.drained.extend(self.source.marks.get(&name).map(|(shard, _)| (*shard, name)));
+        }
+        let mut begun = Vec::new();
+        for (name, start) in self.lineage.observe(&listed, &self.source.start) {
+            let (shard, start) = match self.source.marks.get(&name) {
+                Some((shard, at)) => (*shard, begin(at)),
+                None => {
+                    self.next_id += 1;
+                    (ShardId(self.next_id - 1), start)
+                }
+            };
+            announce(shard, &name, &start, &self.chunks).await;
+            begun.push((shard, name, start));
+        }
+        // Children are announced before their parents end, and all shards before the first of them brings rows: else
+        // time would go on without those that are still to begin, and their rows would be late.
+        for (shard, name) in self.drained.drain(..) {
+            let mark = Some(Mark::Shard { name, at: ShardMark::Drained });
+            let _ = self.chunks.send(Chunk { shard, payload: Payload::End, mark }).await; // the receiver may be gone
+        }
+        for (shard, name, start) in begun {
+            self.start_reader(shard, name, start);
+        }
+    }
+
+    fn start_reader(&mut self, shard: ShardId, name: String, start: Start) {
+        let KinesisSource { client, stream, behind, .. } = self.source;
+        let feed = ShardFeed::new(shard, &name, start, behind.clone(), self.chunks.clone());
+        let (client, stream, consumer, stop) = (client.clone(), stream.clone(), self.consumer.clone(), self.stop.clone());
+        self.readers.spawn(async move {
+            let read = async {
+                match consumer {
+                    Some(consumer) => Subscriber::new(client, consumer, feed).run().await,
+                    None => Poller { client, stream, feed }.run().await,
+                }
+            };
+            let children = tokio::select! {
+                children = read => children,
+                () = stop.cancelled() => None,
+            };
+            Ok(children.map(|children| Ended { shard, name, children }))
+        });
     }
 }
 
@@ -207,27 +285,5 @@ fn listed(shard: &aws_sdk_kinesis::types::Shard) -> ListedShard {
         name: shard.shard_id().to_owned(),
         parents: parents.into_iter().flatten().map(str::to_owned).collect(),
         is_open: shard.sequence_number_range().is_none_or(|range| range.ending_sequence_number().is_none()),
-    }
-}
-
-/// Logs a fault that will be retried; once for each new text, so that a long outage is one line.
-#[derive(Debug, Default)]
-struct FaultLog {
-    last: String,
-}
-
-impl FaultLog {
-    fn report(&mut self, shard: &str, fault: &str) {
-        if self.last != fault {
-            warn!(shard, fault, "cannot read for now; retrying");
-            self.last = fault.to_owned();
-        }
-    }
-
-    fn recovered(&mut self, shard: &str) {
-        if !self.last.is_empty() {
-            info!(shard, "reading again");
-            self.last.clear();
-        }
     }
 }
