@@ -44,14 +44,7 @@ impl Server {
     /// # Errors
     /// When it is missing and `WEIR_REQUIRE_SERVERS` is set, or does not start.
     pub async fn start(kind: Kind) -> Result<Option<Self>> {
-        let Some(program) = kind.program() else {
-            let name = kind.name();
-            if std::env::var_os("WEIR_REQUIRE_SERVERS").is_some_and(|value| value == "1") {
-                bail!("{name} is not installed; run tests/install-servers");
-            }
-            skip(name);
-            return Ok(None);
-        };
+        let Some(program) = kind.program() else { return missing(kind.name()) };
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
         let process = Process::start(kind.name(), kind.command(&program, port, folder.path()), folder.path())?;
@@ -107,6 +100,31 @@ impl Kind {
         };
         command
     }
+}
+
+/// A Python that has this package, or says that the test is skipped because there is none.
+///
+/// # Errors
+/// When it is missing and `WEIR_REQUIRE_SERVERS` is set.
+pub fn python_with(package: &str) -> Result<Option<PathBuf>> {
+    let python = folder().map(|folder| folder.join("venv/bin/python"));
+    let has_package = |python: &PathBuf| {
+        let import = std::process::Command::new(python).arg("-c").arg(format!("import {package}")).output();
+        import.is_ok_and(|output| output.status.success())
+    };
+    match python.filter(has_package) {
+        Some(python) => Ok(Some(python)),
+        None => missing(package),
+    }
+}
+
+/// Says that a test is skipped.
+fn missing<T>(name: &str) -> Result<Option<T>> {
+    if std::env::var_os("WEIR_REQUIRE_SERVERS").is_some_and(|value| value == "1") {
+        bail!("{name} is not installed; run tests/install-servers");
+    }
+    skip(name);
+    Ok(None)
 }
 
 /// Where `tests/install-servers` puts them.

@@ -155,6 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn what_awss_own_library_aggregated_opens_to_the_same_user_records_in_their_order() {
+        let bytes = |hex: &serde_json::Value| -> Vec<u8> {
+            let hex = hex.as_str().unwrap();
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        };
+        let path = ::tests::data::repository("tests/data/kpl/aggregates.jsonl"); // made by make.py beside it
+        let aggregates = std::fs::read_to_string(path).unwrap();
+        for line in aggregates.lines() {
+            let aggregate: serde_json::Value = serde_json::from_str(line).unwrap();
+            let user_records: Vec<Vec<u8>> =
+                aggregate["user_records"].as_array().unwrap().iter().map(|user_record| bytes(&user_record["data"])).collect();
+            let record = bytes(&aggregate["record"]);
+            let parts: Vec<Vec<u8>> = aggregated(&record).unwrap().into_iter().map(<[u8]>::to_vec).collect();
+            assert_eq!(parts, user_records, "the place in the list is the sub-sequence number");
+        }
+        assert_eq!(aggregates.lines().count(), 8);
+    }
+
+    #[test]
     fn what_only_looks_aggregated_is_plain() {
         let mut wrong_digest = aggregate(&[b"one"]);
         *wrong_digest.last_mut().unwrap() ^= 1;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Int32Type, TimestampMillisecondType};
+use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -49,36 +50,36 @@ pub(crate) async fn write(stream: &TestStream, records: u64, time: Duration) {
         let put = stream.client().put_records().stream_name(NAME).set_records(Some(entries));
         assert_eq!(put.send().await.unwrap().failed_record_count(), Some(0));
         if request == requests / 4 {
-            split(stream).await;
+            split(stream.client()).await;
         } else if request == requests / 2 {
-            merge(stream).await;
+            merge(stream.client()).await;
         }
     }
 }
 
-async fn split(stream: &TestStream) {
-    let shards = stream.client().list_shards().stream_name(NAME).send().await.unwrap();
+pub(crate) async fn split(stream: &Client) {
+    let shards = stream.list_shards().stream_name(NAME).send().await.unwrap();
     let shard = &shards.shards()[0];
     let range = shard.hash_key_range().unwrap();
     let [low, high] = [range.starting_hash_key(), range.ending_hash_key()].map(|key| key.parse::<u128>().unwrap());
     let middle = (low / 2 + high / 2).to_string();
-    let request = stream.client().split_shard().stream_name(NAME).shard_to_split(shard.shard_id());
+    let request = stream.split_shard().stream_name(NAME).shard_to_split(shard.shard_id());
     request.new_starting_hash_key(middle).send().await.unwrap();
     wait_until_active(stream).await;
 }
 
-async fn merge(stream: &TestStream) {
-    let shards = stream.client().list_shards().stream_name(NAME).send().await.unwrap();
+async fn merge(stream: &Client) {
+    let shards = stream.list_shards().stream_name(NAME).send().await.unwrap();
     let [one, other] = [2, 3].map(|index: usize| shards.shards()[index].shard_id());
-    let request = stream.client().merge_shards().stream_name(NAME).shard_to_merge(one).adjacent_shard_to_merge(other);
+    let request = stream.merge_shards().stream_name(NAME).shard_to_merge(one).adjacent_shard_to_merge(other);
     request.send().await.unwrap();
     wait_until_active(stream).await;
 }
 
-async fn wait_until_active(stream: &TestStream) {
+pub(crate) async fn wait_until_active(stream: &Client) {
     let is_active = || async {
-        let answer = stream.client().describe_stream_summary().stream_name(NAME).send().await.ok()?;
-        (answer.stream_description_summary?.stream_status.as_str() == "ACTIVE").then_some(())
+        let answer = stream.describe_stream().stream_name(NAME).send().await.ok()?;
+        (answer.stream_description?.stream_status.as_str() == "ACTIVE").then_some(())
     };
     wait::until("the stream to be active again", DEADLINE, is_active).await.unwrap();
 }

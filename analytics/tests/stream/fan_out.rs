@@ -50,7 +50,7 @@ async fn every_window_comes_once_while_shards_split_and_merge_and_the_program_di
 #[tokio::test(flavor = "multi_thread")]
 async fn quiet_shards_let_windows_close_and_the_consumer_stays_until_it_is_deregistered() {
     let (folder, stream) = folder_and_stream().await;
-    put(&stream, 40).await;
+    put(stream.client(), 40).await;
     let reader = start(&stream, folder.path(), &["--efo", "reader"]);
     let expected = held(&stream).await;
     let all = || async { (counted(&written(folder.path())) == expected).then_some(()) };

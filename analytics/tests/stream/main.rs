@@ -4,6 +4,8 @@
 
 mod arrival;
 mod crash;
+mod emulators;
 mod fan_out;
+mod kpl;
 mod operations;
 mod sinks;

@@ -51,7 +51,7 @@ async fn a_second_instance_takes_over_where_the_first_one_stopped() {
     let (status, why) = get(&second_url, "/readyz").await;
     assert!(status == 503 && why.contains("standing by"), "{status} {why}");
 
-    put(&stream, 40).await;
+    put(stream.client(), 40).await;
     let counted = |url: String| async move { (metric(&url, "weir_analytics_rows_total").await == Some(40.0)).then_some(()) };
     wait::until("all rows to be counted", DEADLINE, || counted(first_url.clone())).await.unwrap();
     assert_eq!(metric(&first_url, "weir_analytics_active").await, Some(1.0));
@@ -60,9 +60,9 @@ async fn a_second_instance_takes_over_where_the_first_one_stopped() {
     first.terminate(DEADLINE).await.unwrap().success().unwrap();
     wait_until_ready(&second_url).await;
     wait::until("the rows of the checkpoint", DEADLINE, || counted(second_url.clone())).await.unwrap();
-    put(&stream, 30).await;
+    put(stream.client(), 30).await;
     // The clock closes the last window, which both instances have counted in.
-    let expected = held(&stream).await;
+    let expected = held(stream.client()).await;
     let all = || async {
         let csv = std::fs::read_to_string(folder.path().join("out/DESTINATION_SQL_STREAM.csv")).ok()?;
         (printed(&csv) == expected).then_some(())
