@@ -6,9 +6,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// One ordered sequence of lines: a shard of a stream, or a file. Numbered from 0 by the source.
+/// One ordered sequence of lines: a shard of a stream, or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ShardId(pub(crate) u32);
+
+impl ShardId {
+    /// The high bits tell the input of the program, the low ones count its shards: room for 256 inputs, and for more
+    /// shards than a stream has in its life.
+    const INPUT_SHIFT: u32 = 24;
+
+    /// The n-th shard of an input.
+    pub(crate) fn of_input(input: usize, number: u32) -> Self {
+        Self(u32::try_from(input).unwrap_or(u32::MAX) << Self::INPUT_SHIFT | number)
+    }
+
+    /// The input of the program that it belongs to, from 0.
+    pub(crate) fn input(self) -> usize {
+        (self.0 >> Self::INPUT_SHIFT) as usize
+    }
+}
 
 /// Lines of one shard, in the order they were written, or news about the shard.
 #[derive(Debug)]

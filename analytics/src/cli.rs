@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::program::RowTime;
 use crate::references::ReferenceText;
 use crate::sinks::{Format, SinkText};
-use crate::source::Input;
 use crate::source::kinesis::Start;
+use crate::source::{Input, StreamText};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,6 +92,11 @@ pub(crate) struct ProgramArguments {
     #[arg(long, value_name = "FILE.sql")]
     pub(crate) schema: Option<PathBuf>,
 
+    /// The Kinesis stream to read: the same as --input kinesis:NAME. For a program with several inputs each one's source:
+    /// --stream SOURCE_SQL_STREAM_001=kinesis:NAME --stream SOURCE_SQL_STREAM_002=FILE
+    #[arg(long, value_name = "NAME|STREAM=SOURCE")]
+    pub(crate) stream: Vec<StreamText>,
+
     /// A reference table that the program joins: CSV with a header, or JSON; may be given several times
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) reference: Vec<ReferenceText>,
@@ -102,10 +107,6 @@ pub(crate) struct ProgramArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) program: ProgramArguments,
-
-    /// The Kinesis stream to read: the same as --input kinesis:NAME
-    #[arg(long, value_name = "NAME", conflicts_with = "input")]
-    pub(crate) stream: Option<String>,
 
     /// Streams to print; error_stream is one of them [default: those that no pump reads]
     #[arg(long, value_name = "STREAM", num_args = 1..)]
@@ -163,8 +164,8 @@ pub(crate) struct DeregisterArguments {
 /// What every run has.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// Files (plain, .gz, .zst), - for standard input, or kinesis:STREAM
-    #[arg(long, value_name = "FILE|-|kinesis:STREAM", num_args = 1.., default_value = "kinesis:web-access-log")]
+    /// Files (plain, .gz, .zst), - for standard input, or kinesis:STREAM [default: kinesis:web-access-log]
+    #[arg(long, value_name = "FILE|-|kinesis:STREAM", num_args = 1..)]
     pub(crate) input: Vec<Input>,
 
     /// Where Kinesis is, if not at AWS

@@ -65,10 +65,10 @@ fn run(program: &Program, input: &str, way: Way) -> Vec<StreamRows> {
         idle_after_ms: 0,
         max_groups: 1_000_000,
     };
-    let decoder = || Decoder::new(input_plan(program, RowTime::Event, "t", Missing::Null));
+    let decoder = || Decoder::new(input_plan(program, program.inputs[0], RowTime::Event, "t", Missing::Null));
     let schema = decoder().schema();
     let mut decoder = decoder();
-    let new = || Engine::new(program, schema.clone(), options.clone()).unwrap_or_else(|error| panic!("{}", error.message));
+    let new = || Engine::new(program, vec![schema.clone()], options.clone()).unwrap_or_else(|error| panic!("{}", error.message));
     let mut engine = new();
     let lines: Vec<&str> = input.lines().collect();
     let mut rows = Vec::new();
@@ -114,9 +114,9 @@ fn refusals(source: &str) -> String {
     let columns = program::schema_columns(program::LOG_SCHEMA).unwrap();
     let errors = match program::load(source, columns) {
         Ok(program) => {
-            let decoder = Decoder::new(input_plan(&program, RowTime::Event, "t", Missing::Null));
+            let decoder = Decoder::new(input_plan(&program, program.inputs[0], RowTime::Event, "t", Missing::Null));
             let options = EngineOptions { row_time: RowTime::Event, allowed_lateness_ms: None, idle_after_ms: 0, max_groups: 1 };
-            Engine::new(&program, decoder.schema(), options).err().into_iter().collect()
+            Engine::new(&program, vec![decoder.schema()], options).err().into_iter().collect()
         }
         Err(errors) => errors,
     };
@@ -240,7 +240,7 @@ fn every_program_gives_its_rows_however_its_input_comes() {
         }
         let table = folder.join("reference.csv");
         let references = if table.exists() { vec![references::named("REFERENCE", &table)] } else { vec![] };
-        let program = match program::load_with(&source, program::schema_columns(program::LOG_SCHEMA).unwrap(), references) {
+        let program = match program::load_with(&source, program::schema_columns(program::LOG_SCHEMA).unwrap(), references, &[]) {
             Ok(program) => program,
             Err(errors) => {
                 failures.insert(name, errors.iter().map(|error| error.render("program.sql", &source) + "\n").collect());

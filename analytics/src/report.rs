@@ -14,8 +14,9 @@ use crate::sql::SqlError;
 /// # Errors
 /// When the program cannot be read at all.
 pub(crate) fn check(arguments: &ProgramArguments) -> Result<(String, bool), Failure> {
-    let ProgramSource { text: source, columns, references } = read_program(arguments)?;
-    let checked = program::check(&source.text, columns, references).map_err(|error| Failure::usage(source.render(&error)))?;
+    let ProgramSource { text: source, columns, references, fed } = read_program(arguments)?;
+    let checked =
+        program::check(&source.text, columns, references, &fed).map_err(|error| Failure::usage(source.render(&error)))?;
     Ok(checked_text(&source, &checked))
 }
 
@@ -56,10 +57,10 @@ fn indented(text: &str) -> String {
 /// # Errors
 /// When the program is wrong.
 pub(crate) fn explain(arguments: &ProgramArguments) -> Result<String, Failure> {
-    let ProgramSource { text: source, columns, references } = read_program(arguments)?;
+    let ProgramSource { text: source, columns, references, fed } = read_program(arguments)?;
     let fault =
         |errors: &[SqlError]| Failure::usage(errors.iter().map(|error| source.render(error)).collect::<Vec<_>>().join("\n"));
-    let program = program::load_with(&source.text, columns, references).map_err(|errors| fault(&errors))?;
+    let program = program::load_with(&source.text, columns, references, &fed).map_err(|errors| fault(&errors))?;
     let engine = plan(&program).map_err(|error| fault(&[error]))?;
     let mut text = String::from("Streams\n");
     for stream in program.streams.iter() {
@@ -92,6 +93,7 @@ pub(crate) fn explain(arguments: &ProgramArguments) -> Result<String, Failure> {
 /// Plans a program that does not run.
 fn plan(program: &Program) -> Result<Engine, SqlError> {
     let options = EngineOptions { row_time: RowTime::Event, allowed_lateness_ms: None, idle_after_ms: 0, max_groups: usize::MAX };
-    let plan = input_plan(program, RowTime::Event, TIME_FIELD, Missing::Null);
-    Engine::new(program, Decoder::new(plan).schema(), options)
+    let schema =
+        |input: &program::StreamId| Decoder::new(input_plan(program, *input, RowTime::Event, TIME_FIELD, Missing::Null)).schema();
+    Engine::new(program, program.inputs.iter().map(schema).collect(), options)
 }

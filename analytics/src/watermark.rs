@@ -1,4 +1,4 @@
-//! How far time has come, over all shards.
+//! How far time has come, over all shards of an input.
 //!
 //! Pure logic: the caller passes the clock. The watermark is the smallest of the latest row times of the shards
 //! that take part. A shard that has handed over everything and stays quiet steps out, so that it does not hold
@@ -29,6 +29,8 @@ pub(crate) struct Watermark {
     shards: BTreeMap<ShardId, Shard>,
     value_ms: i64,
     idle_after_ms: i64,
+    /// There were shards, and all have ended.
+    has_ended: bool,
 }
 
 /// What a checkpoint keeps of a watermark.
@@ -42,7 +44,7 @@ pub(crate) struct WatermarkImage {
 impl Watermark {
     /// `idle_after_ms`: how long a shard that has caught up may be quiet before the others go on without it.
     pub(crate) fn new(idle_after_ms: i64) -> Self {
-        Self { shards: BTreeMap::new(), value_ms: BEFORE_ALL, idle_after_ms }
+        Self { shards: BTreeMap::new(), value_ms: BEFORE_ALL, idle_after_ms, has_ended: false }
     }
 
     /// What another watermark needs to go on from here.
@@ -65,8 +67,14 @@ impl Watermark {
         self.value_ms
     }
 
+    /// Whether nothing more comes.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// A shard will bring rows: until it does, or is known to be idle, the watermark waits.
     pub(crate) fn begin(&mut self, shard: ShardId, now_ms: i64) {
+        self.has_ended = false;
         self.shards.entry(shard).or_insert(Shard { reached_ms: BEFORE_ALL, active_at_ms: now_ms, is_caught_up: false });
     }
 
@@ -98,6 +106,7 @@ impl Watermark {
     /// Nothing more comes from the shard.
     pub(crate) fn end(&mut self, shard: ShardId) {
         self.shards.remove(&shard);
+        self.has_ended = self.shards.is_empty();
     }
 
     /// Recomputes the watermark. Call it after news, and from time to time for shards that fall silent.
@@ -165,6 +174,15 @@ mod tests {
         watermark.rows(A, 100, 0);
         watermark.end(B);
         assert_eq!(value(&mut watermark, 0), 100);
+    }
+
+    #[test]
+    fn an_input_has_ended_when_its_last_shard_has() {
+        let mut watermark = both_begun();
+        watermark.end(A);
+        assert!(!watermark.has_ended());
+        watermark.end(B);
+        assert!(watermark.has_ended());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::waiting::Waiting;
 use super::{Engine, Stats};
-use crate::watermark::WatermarkImage;
+use crate::watermark::{Watermark, WatermarkImage};
 
 /// The state of an engine.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct EngineImage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Facts {
     watermark: WatermarkImage,
+    /// Those of the second input and the next ones.
+    #[serde(default)]
+    more_watermarks: Vec<WatermarkImage>,
     pub(crate) stats: Stats,
     /// In the order of flow.
     nodes: Vec<NodeImage>,
@@ -93,7 +96,9 @@ impl Engine {
     pub(crate) fn image(&mut self) -> Result<EngineImage> {
         let mut tables = Tables::default();
         let nodes = self.nodes.iter_mut().map(|node| node.image(&mut tables)).collect::<Result<_>>()?;
-        let facts = Facts { watermark: self.watermark.image(), stats: self.stats, nodes };
+        let mut images = self.watermarks.iter().map(Watermark::image);
+        let watermark = images.next().ok_or_else(|| misfit("no input"))?;
+        let facts = Facts { watermark, more_watermarks: images.collect(), stats: self.stats, nodes };
         Ok(EngineImage { facts, tables: tables.0 })
     }
 
@@ -110,7 +115,10 @@ impl Engine {
         for (node, image) in self.nodes.iter_mut().zip(&facts.nodes) {
             node.restore(image, &mut tables)?;
         }
-        self.watermark.restore(&facts.watermark, now_ms);
+        let images = std::iter::once(&facts.watermark).chain(&facts.more_watermarks);
+        for (watermark, image) in self.watermarks.iter_mut().zip(images) {
+            watermark.restore(image, now_ms);
+        }
         self.stats = facts.stats;
         Ok(())
     }

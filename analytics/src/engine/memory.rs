@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use datafusion::error::Result;
 
 use super::node::RunningNode;
-use super::{Engine, Output};
+use super::{Engine, Output, Until};
 
 /// The limit is looked at after this part of it has come in rows.
 const PARTS: usize = 8;
@@ -36,7 +36,7 @@ impl Engine {
             self.stats.closed_windows += u64::from(self.nodes[index].has_windows());
             let mut pending = HashMap::new();
             self.emit(index, done, &mut pending, output);
-            self.flow_from(index + 1, pending, i64::MIN, output)?;
+            self.flow_from(index + 1, pending, Until::Nothing, output)?;
         }
         Ok(())
     }

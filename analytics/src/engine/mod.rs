@@ -21,6 +21,7 @@ mod memory;
 mod node;
 mod piece;
 mod plan;
+mod reach;
 mod sliding;
 mod sorted;
 mod split;
@@ -28,7 +29,7 @@ mod tumbling;
 mod waiting;
 mod window_state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
@@ -42,6 +43,7 @@ use crate::sql::SqlError;
 use crate::watermark::Watermark;
 use kept::Kept;
 use node::RunningNode;
+use reach::{Until, upstream};
 
 pub(crate) use assign::{columns_schema, cut, stream_schema};
 pub(crate) use errors::ERROR_SCHEMA;
@@ -125,13 +127,16 @@ pub(crate) struct Output {
 
 /// Runs one program over the rows of all shards.
 pub(crate) struct Engine {
-    input: StreamId,
+    inputs: Vec<StreamId>,
     /// In the order of flow.
     nodes: Vec<RunningNode>,
+    /// For each node the inputs that its rows come from.
+    upstream: Vec<BTreeSet<usize>>,
     /// The pump of each node.
     pumps: Vec<String>,
     options: EngineOptions,
-    watermark: Watermark,
+    /// One for each input.
+    watermarks: Vec<Watermark>,
     /// Latest rows of each stream, oldest first.
     kept: Vec<Kept>,
     /// Streams that readers see: not those of subqueries.
@@ -142,12 +147,12 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Plans the program over an input with these columns, the first of which is ROWTIME.
+    /// Plans the program over inputs with these columns, the first of which is ROWTIME.
     ///
     /// # Errors
     /// When types do not fit, with the place of the pump.
-    pub(crate) fn new(program: &Program, source: SchemaRef, options: EngineOptions) -> Result<Self, SqlError> {
-        let mut schemas: HashMap<StreamId, SchemaRef> = HashMap::from([(program.input, source)]);
+    pub(crate) fn new(program: &Program, sources: Vec<SchemaRef>, options: EngineOptions) -> Result<Self, SqlError> {
+        let mut schemas: HashMap<StreamId, SchemaRef> = program.inputs.iter().copied().zip(sources).collect();
         let mut nodes = Vec::with_capacity(program.nodes.len());
         for (index, node) in program.nodes.iter().enumerate() {
             let rows = schemas.get(&node.input).cloned().unwrap_or_else(|| stream_schema(&program.streams[node.input.0]));
@@ -157,10 +162,11 @@ impl Engine {
             nodes.push(running);
         }
         Ok(Self {
-            input: program.input,
+            inputs: program.inputs.clone(),
             nodes,
+            upstream: upstream(program),
             pumps: program.nodes.iter().map(|node| node.pump.clone()).collect(),
-            watermark: Watermark::new(options.idle_after_ms),
+            watermarks: program.inputs.iter().map(|_| Watermark::new(options.idle_after_ms)).collect(),
             options,
             kept: vec![Kept::default(); program.streams.len()],
             is_shown: program.streams.iter().map(|stream| stream.kind != crate::program::StreamKind::Inner).collect(),
@@ -179,8 +185,8 @@ impl Engine {
         let shard = decoded.shard;
         let mut output = Output::default();
         match decoded.event {
-            ShardEvent::Begin => self.watermark.begin(shard, now_ms),
-            ShardEvent::End => self.watermark.end(shard),
+            ShardEvent::Begin => self.watermarks[shard.input()].begin(shard, now_ms),
+            ShardEvent::End => self.watermarks[shard.input()].end(shard),
             ShardEvent::CaughtUp { at_ms } => self.caught_up(shard, at_ms, now_ms),
             ShardEvent::Rows(rows) => self.rows(shard, rows, now_ms, &mut output)?,
         }
@@ -200,7 +206,7 @@ impl Engine {
     /// Closes every window: the input has ended.
     pub(crate) fn finish(&mut self, now_ms: i64) -> Result<Output> {
         let mut output = Output::default();
-        self.flow(None, i64::MAX, &mut output)?;
+        self.flow(None, Until::Everything, &mut output)?;
         self.tell_errors(now_ms, &mut output);
         Ok(output)
     }
@@ -222,7 +228,9 @@ impl Engine {
 
     /// Numbers as they stand; cheap.
     pub(crate) fn totals(&self) -> Totals {
-        let watermark_ms = Some(self.watermark.value_ms()).filter(|ms| *ms != crate::watermark::BEFORE_ALL);
+        let all = 0..self.watermarks.len();
+        let is_known = |ms: &i64| *ms != crate::watermark::BEFORE_ALL && *ms != i64::MAX;
+        let watermark_ms = Some(self.reached_ms(all)).filter(is_known);
         let held = self.nodes.iter().map(RunningNode::held).sum();
         Totals { stats: self.stats, watermark_ms, open_windows: self.open_windows(), held }
     }
@@ -245,9 +253,10 @@ impl Engine {
     }
 
     fn caught_up(&mut self, shard: ShardId, at_ms: i64, now_ms: i64) {
-        self.watermark.caught_up(shard, now_ms);
+        let watermark = &mut self.watermarks[shard.input()];
+        watermark.caught_up(shard, now_ms);
         if self.options.row_time != RowTime::Event {
-            self.watermark.promise(shard, at_ms - CLOCK_SKEW_MS);
+            watermark.promise(shard, at_ms - CLOCK_SKEW_MS);
         }
     }
 
@@ -258,38 +267,37 @@ impl Engine {
         if let Some(&latest_ms) = times.iter().max() {
             self.stats.rows += rows.batch.num_rows() as u64;
             self.unmeasured_rows += rows.batch.num_rows();
-            self.flow(Some(rows.batch), i64::MIN, output)?;
-            self.watermark.rows(shard, latest_ms, now_ms);
+            self.flow(Some((self.inputs[shard.input()], rows.batch)), Until::Nothing, output)?;
+            self.watermarks[shard.input()].rows(shard, latest_ms, now_ms);
         }
         Ok(())
     }
 
     fn advance(&mut self, now_ms: i64, output: &mut Output) -> Result<()> {
-        self.watermark.advance(now_ms);
+        self.watermarks.iter_mut().for_each(|watermark| watermark.advance(now_ms));
         if let Some(lateness_ms) = self.options.allowed_lateness_ms {
-            let until_ms = self.watermark.value_ms().saturating_sub(lateness_ms);
-            self.flow(None, until_ms, output)?;
+            self.flow(None, Until::Watermark { lateness_ms }, output)?;
         }
         self.bound_memory(output)
     }
 
-    /// Lets rows of the input flow through all nodes, each of which then completes what ends before this moment.
-    fn flow(&mut self, source: Option<RecordBatch>, until_ms: i64, output: &mut Output) -> Result<()> {
-        let mut pending: HashMap<StreamId, Vec<RecordBatch>> = HashMap::new();
-        pending.entry(self.input).or_default().extend(source);
-        self.flow_from(0, pending, until_ms, output)
+    /// Lets rows of an input flow through all nodes, each of which then completes what is due.
+    fn flow(&mut self, source: Option<(StreamId, RecordBatch)>, until: Until, output: &mut Output) -> Result<()> {
+        let pending = source.into_iter().map(|(input, rows)| (input, vec![rows])).collect();
+        self.flow_from(0, pending, until, output)
     }
 
     fn flow_from(
         &mut self,
         first: usize,
         mut pending: HashMap<StreamId, Vec<RecordBatch>>,
-        until_ms: i64,
+        until: Until,
         output: &mut Output,
     ) -> Result<()> {
         let mut late_of_input = 0;
         let known_faults = output.faults.len();
         for index in first..self.nodes.len() {
+            let until_ms = self.until_ms(index, until);
             let node = &mut self.nodes[index];
             let mut done = Vec::new();
             let mut late = 0;
@@ -297,7 +305,7 @@ impl Engine {
                 late += node.push(batch, &mut done, &mut output.faults)?;
             }
             // A row may be late in several pumps; it is one late row.
-            if node.input == self.input {
+            if self.inputs.contains(&node.input) {
                 late_of_input = late.max(late_of_input)
             } else {
                 self.stats.late_rows += late

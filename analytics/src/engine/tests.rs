@@ -41,7 +41,7 @@ fn program() -> Program {
 
 fn engine(allowed_lateness_ms: Option<i64>, max_groups: usize) -> Engine {
     let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
-    Engine::new(&program(), decoder().schema(), options).unwrap()
+    Engine::new(&program(), vec![decoder().schema()], options).unwrap()
 }
 
 fn decoder() -> Decoder {
@@ -182,7 +182,7 @@ fn engine_of(pump: &str, max_groups: usize) -> Engine {
     );
     let allowed_lateness_ms = Some(0);
     let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
-    Engine::new(&program::load(&source, vec![]).unwrap(), decoder().schema(), options).unwrap()
+    Engine::new(&program::load(&source, vec![]).unwrap(), vec![decoder().schema()], options).unwrap()
 }
 
 #[test]

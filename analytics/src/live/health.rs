@@ -20,17 +20,26 @@ pub(crate) enum Phase {
 
 /// How far each shard is behind its end, as the service tells it with each answer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Behind(Arc<Mutex<BTreeMap<String, i64>>>); // a lock, because many readers tell one number each
+pub(crate) struct Behind {
+    shards: Arc<Mutex<BTreeMap<String, i64>>>, // a lock, because many readers tell one number each
+    /// Tells shards of one name in several streams apart.
+    prefix: String,
+}
 
 impl Behind {
+    /// The same, for shards of this input of several.
+    pub(crate) fn of_input(&self, name: &str) -> Self {
+        Self { shards: self.shards.clone(), prefix: format!("{name}/") }
+    }
+
     /// A shard is this far behind.
     pub(crate) fn tell(&self, shard: &str, ms: i64) {
-        self.shards().insert(shard.to_owned(), ms);
+        self.shards().insert(format!("{}{shard}", self.prefix), ms);
     }
 
     /// A shard has been read to its end.
     pub(crate) fn ended(&self, shard: &str) {
-        self.shards().remove(shard);
+        self.shards().remove(&format!("{}{shard}", self.prefix));
     }
 
     /// Milliseconds by shard.
@@ -39,7 +48,7 @@ impl Behind {
     }
 
     fn shards(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -37,7 +37,7 @@ use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats, Totals};
 use crate::live::{self, Behind, Health, LiveTables, Phase};
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{InputSettings, Settings};
 use crate::sinks::{Network, Sinks};
 use crate::source::kinesis::{KinesisSource, StreamSettings};
 use crate::source::{Input, Replay, Source};
@@ -68,8 +68,9 @@ pub(crate) struct Summary {
 /// Runs the program of `settings`.
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<Summary> {
     let progress = progress(&settings);
-    let decoder = || Decoder::new(settings.input_plan.clone());
-    let engine = Engine::new(&settings.program, decoder().schema(), options(&settings));
+    let decoders = || settings.inputs.iter().map(|input| Decoder::new(input.plan.clone())).collect::<Vec<_>>();
+    let schemas = decoders().iter().map(Decoder::schema).collect();
+    let engine = Engine::new(&settings.program, schemas, options(&settings));
     let mut engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
     debug!("plans\n{}", engine.describe().join("\n"));
     let (told, health) = health(&settings);
@@ -82,12 +83,12 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let network = Network::new(Handle::current(), stop.clone(), told.blocked);
     let (plans, known) = (settings.sinks.clone(), start.sinks);
     let sinks = tokio::task::spawn_blocking(move || Sinks::open(plans, &known, &network)).await??;
-    let source = source(&settings, &start.marks, &progress, health.behind.clone()).await?;
+    let sources = sources(&settings, &start.marks, &progress, &health.behind).await?;
     state_bound(&settings);
 
     let (chunks, incoming) = mpsc::channel(CHUNKS);
     let (reports, outgoing) = mpsc::channel(REPORTS);
-    let decoders = (0..worker_count()).map(|_| decoder()).collect();
+    let decoders = (0..worker_count()).map(|_| decoders()).collect();
     let workers = workers::start(decoders)?;
     let (number, folder) = (start.number, start.folder);
     told.saved.send_replace(Saved { number, tried: number, ..Saved::default() });
@@ -112,7 +113,10 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
 
     let mut tasks = JoinSet::new();
     tasks.spawn(workers::dispatch(incoming, workers.chunks));
-    tasks.spawn(source.run(chunks, stop.clone()));
+    for source in sources {
+        tasks.spawn(source.run(chunks.clone(), stop.clone()));
+    }
+    drop(chunks); // the end of the last source is the end of all
     told.phase.send_replace(Phase::Running);
 
     let summary = supervise(tasks, engine, &stop, &told.phase).await;
@@ -193,33 +197,40 @@ async fn supervise(
     failure.and(summary)
 }
 
-/// The source; it begins where the marks say.
-async fn source(
+/// The source of each input; it begins where the marks say.
+async fn sources(
     settings: &Settings,
     marks: &BTreeMap<ShardId, Mark>,
     progress: &Arc<Progress>,
-    behind: Behind,
-) -> Result<Source> {
-    if let [Input::Kinesis(stream)] = settings.inputs.as_slice() {
-        let (stream, start, efo, aws) = (stream.clone(), settings.start.clone(), settings.efo.clone(), settings.aws.clone());
-        let source = KinesisSource::connect(StreamSettings { stream, start, efo, aws }, marks, behind).await?;
-        return Ok(Source::Kinesis(Box::new(source)));
+    behind: &Behind,
+) -> Result<Vec<Source>> {
+    let mut sources = Vec::with_capacity(settings.inputs.len());
+    for (input, InputSettings { name, sources: texts, .. }) in settings.inputs.iter().enumerate() {
+        if let [Input::Kinesis(stream)] = texts.as_slice() {
+            let (start, efo, aws) = (settings.start.clone(), settings.efo.clone(), settings.aws.clone());
+            let behind = if settings.inputs.len() > 1 { behind.of_input(name) } else { behind.clone() };
+            let stream = StreamSettings { input, stream: stream.clone(), start, efo, aws };
+            sources.push(Source::Kinesis(Box::new(KinesisSource::connect(stream, marks, behind).await?)));
+            continue;
+        }
+        let (inputs, arrivals, shard) = (texts.clone(), settings.arrivals.clone(), ShardId::of_input(input, 0));
+        let from = marks.get(&shard).and_then(|mark| if let Mark::File(mark) = mark { Some(mark.clone()) } else { None });
+        sources.push(Source::Replay(Replay { inputs, shard, arrivals, from, progress: progress.clone() }));
     }
-    let (inputs, arrivals) = (settings.inputs.clone(), settings.arrivals.clone());
-    let from = marks.values().find_map(|mark| if let Mark::File(mark) = mark { Some(mark.clone()) } else { None });
-    Ok(Source::Replay(Replay { inputs, arrivals, from, progress: progress.clone() }))
+    Ok(sources)
 }
 
 fn progress(settings: &Settings) -> Arc<Progress> {
+    let texts = settings.inputs.iter().flat_map(|input| &input.sources);
     let files: Option<Vec<_>> =
-        settings.inputs.iter().map(|input| if let Input::File(path) = input { Some(path.as_path()) } else { None }).collect();
+        texts.map(|input| if let Input::File(path) = input { Some(path.as_path()) } else { None }).collect();
     files.map_or_else(Progress::hidden, |files| Progress::over(files.into_iter()))
 }
 
 fn options(settings: &Settings) -> EngineOptions {
     let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     EngineOptions {
-        row_time: settings.input_plan.row_time,
+        row_time: settings.row_time(),
         allowed_lateness_ms: settings.allowed_lateness.map(ms),
         idle_after_ms: ms(settings.idle_after),
         max_groups: settings.max_groups,

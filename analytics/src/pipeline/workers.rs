@@ -20,22 +20,23 @@ pub(super) struct Workers {
     pub(super) decoded: InTurn,
 }
 
-/// Starts one thread for each decoder. They end when their sender is dropped.
-pub(super) fn start(decoders: Vec<Decoder>) -> Result<Workers> {
+/// Starts one thread for each of these, which has a decoder for each input of the program. They end when their sender is dropped.
+pub(super) fn start(decoders: Vec<Vec<Decoder>>) -> Result<Workers> {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
-    for decoder in decoders {
+    for decoders in decoders {
         let (chunks, incoming) = channel(WAITING);
         let (decoded, receiver) = channel(WAITING);
-        thread::Builder::new().name("decoder".to_owned()).spawn(move || work(decoder, incoming, &decoded))?;
+        thread::Builder::new().name("decoder".to_owned()).spawn(move || work(decoders, incoming, &decoded))?;
         senders.push(chunks);
         receivers.push(receiver);
     }
     Ok(Workers { chunks: senders, decoded: InTurn { receivers, turn: 0 } })
 }
 
-fn work(mut decoder: Decoder, mut chunks: Receiver<Chunk>, decoded: &Sender<Decoded>) {
+fn work(mut decoders: Vec<Decoder>, mut chunks: Receiver<Chunk>, decoded: &Sender<Decoded>) {
     while let Some(chunk) = chunks.blocking_recv() {
+        let decoder = &mut decoders[chunk.shard.input()];
         if decoded.blocking_send(decoder.decode(chunk, now_ms())).is_err() {
             return; // the engine has stopped
         }

@@ -104,7 +104,7 @@ impl Catalog {
         }
         let index = match self.position(name) {
             Some(index) => index,
-            None if is_input_name(name) => self.add_input(name, place)?,
+            None if is_input_name(name) => self.add_input(name, place),
             None => return Err(self.unknown(name, place)),
         };
         let column = |column: &StreamColumn| Column::new(column.name.clone(), column.sql_type, None);
@@ -118,7 +118,7 @@ impl Catalog {
     pub(super) fn target(&self, name: &str, place: Place) -> Result<StreamId, SqlError> {
         match self.position(name) {
             Some(index) if self.streams[index].kind == StreamKind::Input => {
-                Err(SqlError::new(place, format!("{name} is the input; pumps do not write into it")))
+                Err(SqlError::new(place, format!("{name} is an input; pumps do not write into it")))
             }
             Some(index) => Ok(StreamId(index)),
             None => Err(self.unknown(name, place)),
@@ -151,11 +151,7 @@ impl Catalog {
         self.streams.iter().position(|stream| stream.kind != StreamKind::Inner && stream.name == name)
     }
 
-    fn add_input(&mut self, name: &str, place: Place) -> Result<usize, SqlError> {
-        if let Some(known) = self.streams.iter().find(|stream| stream.kind == StreamKind::Input) {
-            let message = format!("a program reads one input, and {} is it", as_written(&known.name));
-            return Err(SqlError::new(place, message));
-        }
+    fn add_input(&mut self, name: &str, place: Place) -> usize {
         let columns = stored(&self.input_columns);
         let stream = Stream {
             name: name.to_owned(),
@@ -166,7 +162,7 @@ impl Catalog {
             place,
         };
         self.streams.push(stream);
-        Ok(self.streams.len() - 1)
+        self.streams.len() - 1
     }
 
     fn unknown(&self, name: &str, place: Place) -> SqlError {
@@ -190,6 +186,7 @@ fn stored(columns: &[ColumnDefinition]) -> Vec<StreamColumn> {
 }
 
 /// `PREFIX_001`, as the service names the streams of an input.
-fn is_input_name(name: &str) -> bool {
-    name.rsplit_once('_').is_some_and(|(prefix, number)| !prefix.is_empty() && number == "001")
+pub(super) fn is_input_name(name: &str) -> bool {
+    let is_number = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()) && text != "000";
+    name.rsplit_once('_').is_some_and(|(prefix, number)| !prefix.is_empty() && is_number(number))
 }

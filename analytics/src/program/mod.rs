@@ -93,7 +93,8 @@ pub(crate) struct Program {
     pub(crate) streams: Vec<Stream>,
     /// In the order of flow: who writes a stream stands before who reads it.
     pub(crate) nodes: Vec<Node>,
-    pub(crate) input: StreamId,
+    /// The streams whose rows come from outside.
+    pub(crate) inputs: Vec<StreamId>,
 }
 
 impl Program {
@@ -130,13 +131,19 @@ pub(crate) struct Checked {
     pub(crate) program: Result<Program, Vec<SqlError>>,
 }
 
-/// Reads a program. `input_columns` are those of an input that the program does not declare.
+/// Reads a program. `input_columns` are those of inputs that the program does not declare; `fed` names streams that are
+/// inputs although the program declares them.
 ///
 /// # Errors
 /// When the text cannot be cut into statements.
-pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>, references: Vec<Reference>) -> Result<Checked, SqlError> {
+pub(crate) fn check(
+    source: &str,
+    input_columns: Vec<ColumnDefinition>,
+    references: Vec<Reference>,
+    fed: &[String],
+) -> Result<Checked, SqlError> {
     let catalog = Catalog::new(input_columns, references);
-    Ok(Builder { catalog, nodes: Vec::new(), reports: Vec::new() }.build(sql::parse(source)?))
+    Ok(Builder { catalog, nodes: Vec::new(), reports: Vec::new(), fed }.build(sql::parse(source)?))
 }
 
 /// Reads a program that has to be right.
@@ -144,7 +151,7 @@ pub(crate) fn check(source: &str, input_columns: Vec<ColumnDefinition>, referenc
 /// # Errors
 /// All that is wrong with it.
 pub(crate) fn load(source: &str, input_columns: Vec<ColumnDefinition>) -> Result<Program, Vec<SqlError>> {
-    load_with(source, input_columns, vec![])
+    load_with(source, input_columns, vec![], &[])
 }
 
 /// Reads a program that has to be right, and may join these tables.
@@ -155,8 +162,9 @@ pub(crate) fn load_with(
     source: &str,
     input_columns: Vec<ColumnDefinition>,
     references: Vec<Reference>,
+    fed: &[String],
 ) -> Result<Program, Vec<SqlError>> {
-    let checked = check(source, input_columns, references).map_err(|error| vec![error])?;
+    let checked = check(source, input_columns, references, fed).map_err(|error| vec![error])?;
     let faults: Vec<SqlError> = checked.statements.into_iter().filter_map(|report| report.outcome.err()).collect();
     if faults.is_empty() { checked.program } else { Err(faults) }
 }
@@ -175,13 +183,14 @@ pub(crate) fn schema_columns(source: &str) -> Result<Vec<ColumnDefinition>, SqlE
     }
 }
 
-struct Builder {
+struct Builder<'a> {
     catalog: Catalog,
     nodes: Vec<Node>,
     reports: Vec<StatementReport>,
+    fed: &'a [String],
 }
 
-impl Builder {
+impl Builder<'_> {
     fn build(mut self, script: Script) -> Checked {
         let comment = script.unclosed_comment;
         let mut pumps = Vec::new();
@@ -211,7 +220,7 @@ impl Builder {
             self.reports.push(StatementReport { place, title: "comment".to_owned(), outcome });
         }
         let has_fault = self.reports.iter().any(|report| report.outcome.is_err());
-        let program = if has_fault { Err(vec![]) } else { graph::link(self.catalog.streams, self.nodes) };
+        let program = if has_fault { Err(vec![]) } else { graph::link(self.catalog.streams, self.nodes, self.fed) };
         Checked { statements: self.reports, program }
     }
 

@@ -78,6 +78,19 @@ fn a_stream_that_nobody_fills_is_refused() {
 }
 
 #[test]
+fn a_program_may_have_several_inputs() {
+    let source = "CREATE STREAM a (x VARCHAR(9)); CREATE STREAM b (x VARCHAR(9));
+        CREATE PUMP p AS INSERT INTO b SELECT x FROM a;
+        CREATE PUMP q AS INSERT INTO b SELECT \"status\" FROM s_001;
+        CREATE PUMP r AS INSERT INTO b SELECT \"size\" FROM s_002;";
+    let columns = || schema_columns(LOG_SCHEMA).unwrap();
+    let program = load_with(source, columns(), vec![], &["a".to_owned()]).unwrap();
+    let names: Vec<&str> = program.inputs.iter().map(|input| program.streams[input.0].name.as_str()).collect();
+    assert_eq!(names, ["A", "S_001", "S_002"]);
+    assert_eq!(load(source, columns()).unwrap_err()[0].message, "\"A\" is read, but nothing writes into it");
+}
+
+#[test]
 fn every_wrong_statement_is_told() {
     let source = "CREATE STREAM a (x STRING); SELECT 1; CREATE STREAM error_stream (x INTEGER);";
     assert_eq!(
@@ -94,7 +107,7 @@ fn pumps_are_put_into_the_order_of_flow() {
     let program = load(source, schema_columns(LOG_SCHEMA).unwrap()).unwrap();
     let pumps: Vec<&str> = program.nodes.iter().map(|node| node.pump.as_str()).collect();
     assert_eq!(pumps, ["FIRST", "SECOND"]);
-    let read: Vec<usize> = program.streams[program.input.0].read.iter().copied().collect();
+    let read: Vec<usize> = program.streams[program.inputs[0].0].read.iter().copied().collect();
     assert_eq!(read, [6]); // status
 }
 

@@ -1,5 +1,6 @@
 //! What the flags mean, checked.
 
+mod inputs;
 mod outputs;
 
 use std::net::SocketAddr;
@@ -25,8 +26,8 @@ use crate::sql::{ColumnDefinition, SqlError};
 pub(crate) struct Settings {
     pub(crate) program: Program,
     pub(crate) source: SourceText,
-    pub(crate) input_plan: InputPlan,
-    pub(crate) inputs: Vec<Input>,
+    /// In the order of the program's inputs.
+    pub(crate) inputs: Vec<InputSettings>,
     pub(crate) arrivals: Option<PathBuf>,
     pub(crate) aws: config::aws::AwsSettings,
     pub(crate) start: Start,
@@ -48,6 +49,22 @@ pub(crate) struct Settings {
     pub(crate) checkpoint: Option<CheckpointSettings>,
     /// How often checkpoints are made, or files of sinks are finished when there are none.
     pub(crate) checkpoint_interval: Duration,
+}
+
+/// An input of the program, what feeds it and how its rows are read.
+#[derive(Debug, Clone)]
+pub(crate) struct InputSettings {
+    pub(crate) name: String,
+    /// One stream, or files that follow each other.
+    pub(crate) sources: Vec<Input>,
+    pub(crate) plan: InputPlan,
+}
+
+impl InputSettings {
+    /// Whether it is a stream; else it is files.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.sources.as_slice(), [Input::Kinesis(_)])
+    }
 }
 
 /// The text of a program, to show errors in it.
@@ -75,6 +92,8 @@ pub(crate) struct ProgramSource {
     /// Those of an input that the program does not declare.
     pub(crate) columns: Vec<ColumnDefinition>,
     pub(crate) references: Vec<Reference>,
+    /// Streams that `--stream` gives a source to.
+    pub(crate) fed: Vec<String>,
 }
 
 /// A program's text and all that belongs to it.
@@ -89,7 +108,7 @@ pub(crate) fn read_program(arguments: &ProgramArguments) -> Result<ProgramSource
     };
     let columns = program::schema_columns(&schema.text).map_err(|error| schema.failure(&[error]))?;
     let references = references::load_all(&arguments.reference).map_err(Failure::Usage)?;
-    Ok(ProgramSource { text: source, columns, references })
+    Ok(ProgramSource { text: source, columns, references, fed: inputs::fed(&arguments.stream) })
 }
 
 fn read(path: &Path) -> Result<SourceText, Failure> {
@@ -114,9 +133,11 @@ impl Settings {
         let width_ms = width_ms(width)?;
         let program = program::request_counts(width_ms, &arguments.group_by)?;
         let flags = arguments.flags;
-        let row_time = row_time(&flags, None)?;
+        let sources = inputs::sources(&program, &[], flags.input.clone())?;
+        let row_times = row_times(&flags, &sources, None)?;
         // Every line of the access log has these fields, so one without is bad.
-        let input_plan = input_plan(&program, row_time, TIME_FIELD, Missing::Bad);
+        let plan = |input, row_time| input_plan(&program, input, row_time, TIME_FIELD, Missing::Bad);
+        let inputs = inputs::all(&program, sources, &row_times, plan);
         let sink = |(stream, name): (StreamId, &str)| {
             let schema = stream_schema(&program.streams[stream.0]);
             let layout = Layout::of_request_counts(name, &schema, flags.format, width_ms % 1000 == 0);
@@ -126,58 +147,59 @@ impl Settings {
         let sinks = streams.iter().copied().map(sink).collect();
         let shown = streams.iter().map(|(stream, name)| shown(&program, *stream, name, 1)).collect();
         let source = SourceText { file: "--window".to_owned(), text: String::new() };
-        Self::new(program, source, input_plan, sinks, shown, flags)
+        Self::new(program, source, inputs, sinks, shown, flags)
     }
 
     /// For a program.
     ///
     /// # Errors
     /// When the program is wrong, or flags contradict each other.
-    pub(crate) fn running(mut arguments: RunArguments) -> Result<Self, Failure> {
-        if let Some(stream) = arguments.stream.take() {
-            arguments.flags.input = vec![Input::Kinesis(stream)];
-        }
-        let ProgramSource { text: source, columns, references } = read_program(&arguments.program)?;
-        let mut program = program::load_with(&source.text, columns, references).map_err(|errors| source.failure(&errors))?;
+    pub(crate) fn running(arguments: RunArguments) -> Result<Self, Failure> {
+        let ProgramSource { text: source, columns, references, fed } = read_program(&arguments.program)?;
+        let program = program::load_with(&source.text, columns, references, &fed);
+        let mut program = program.map_err(|errors| source.failure(&errors))?;
         if arguments.range_start_excluded {
             program.exclude_range_start();
         }
-        let row_time = row_time(&arguments.flags, arguments.arrival.as_deref())?;
-        let form = form(&program, arguments.input_format);
-        if row_time == RowTime::Event && !form.has(&arguments.time_field) {
+        let sources = inputs::sources(&program, &arguments.program.stream, arguments.flags.input.clone())?;
+        let row_times = row_times(&arguments.flags, &sources, arguments.arrival.as_deref())?;
+        let time_field = &arguments.time_field;
+        let plan = |input, row_time| {
+            let form = form(&program, input, arguments.input_format);
+            InputPlan { form, ..input_plan(&program, input, row_time, time_field, Missing::Null) }
+        };
+        let inputs = inputs::all(&program, sources, &row_times, plan);
+        if inputs.iter().any(|input| input.plan.row_time == RowTime::Event && !input.plan.form.has(time_field)) {
             return Err(Failure::usage(format!(
-                "--rowtime event takes the time of a row from {}, which this --input-format has not; name another --time-field",
-                arguments.time_field
+                "--rowtime event takes the time of a row from {time_field}, which this --input-format has not; name another --time-field",
             )));
         }
-        let input_plan = InputPlan { form, ..input_plan(&program, row_time, &arguments.time_field, Missing::Null) };
         let sinks = outputs::sinks(&program, &arguments)?;
         let shown = named_streams(&program).map(|(stream, name)| shown(&program, stream, name, 0)).collect();
-        let settings = Self::new(program, source, input_plan, sinks, shown, arguments.flags)?;
+        let settings = Self::new(program, source, inputs, sinks, shown, arguments.flags)?;
         Ok(Self { arrivals: arguments.arrival, ..settings })
     }
 
     fn new(
         program: Program,
         source: SourceText,
-        input_plan: InputPlan,
+        inputs: Vec<InputSettings>,
         sinks: Vec<SinkPlan>,
         shown: Vec<Shown>,
         flags: Flags,
     ) -> Result<Self, Failure> {
-        let is_stream = flags.input.iter().any(|input| matches!(input, Input::Kinesis(_)));
+        let has_stream = inputs.iter().any(InputSettings::is_stream);
         Ok(Self {
             program,
             source,
-            input_plan,
-            checkpoint: checkpoint(&flags)?,
+            checkpoint: checkpoint(&flags, &inputs)?,
             checkpoint_interval: flags.checkpoint_interval,
-            inputs: flags.input,
+            inputs,
             arrivals: None,
             aws: config::aws::AwsSettings { endpoint: flags.endpoint, region: flags.region },
             start: flags.start,
             efo: flags.efo,
-            allowed_lateness: flags.allowed_lateness.or(is_stream.then_some(Duration::ZERO)),
+            allowed_lateness: flags.allowed_lateness.or(has_stream.then_some(Duration::ZERO)),
             idle_after: flags.idle_after,
             until_idle: flags.until_idle,
             speed: flags.speed,
@@ -191,13 +213,24 @@ impl Settings {
 
     /// What a checkpoint of this run belongs to.
     pub(crate) fn identity(&self) -> Identity {
-        let program = self.program.fingerprint(self.input_plan.row_time);
-        Identity { program, inputs: self.inputs.iter().map(ToString::to_string).collect() }
+        let program = self.program.fingerprint(self.row_time());
+        let is_alone = self.inputs.len() == 1;
+        let name = |input: &InputSettings, source: &Input| {
+            if is_alone { source.to_string() } else { format!("{}={source}", input.name) }
+        };
+        let names = |input: &InputSettings| -> Vec<String> { input.sources.iter().map(|source| name(input, source)).collect() };
+        Identity { program, inputs: self.inputs.iter().flat_map(names).collect() }
+    }
+
+    /// What the time of a stream's rows is; of a file's when there is no stream.
+    pub(crate) fn row_time(&self) -> RowTime {
+        let input = self.inputs.iter().find(|input| input.is_stream()).or(self.inputs.first());
+        input.map_or(RowTime::Event, |input| input.plan.row_time)
     }
 }
 
 /// Where checkpoints go; checks that the input can be read again from the middle.
-fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
+fn checkpoint(flags: &Flags, inputs: &[InputSettings]) -> Result<Option<CheckpointSettings>, Failure> {
     let (Some(folder), is_fresh) = (flags.checkpoint.clone(), flags.fresh) else {
         return if flags.fresh {
             Err(Failure::usage("--fresh forgets the state in the folder of --checkpoint; name it"))
@@ -205,7 +238,7 @@ fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
             Ok(None)
         };
     };
-    if flags.input.contains(&Input::Stdin) {
+    if inputs.iter().any(|input| input.sources.contains(&Input::Stdin)) {
         return Err(Failure::usage("--checkpoint needs an input that can be read again: files or a stream, not standard input"));
     }
     if flags.rowtime == Some(RowTime::Clock) {
@@ -217,8 +250,8 @@ fn checkpoint(flags: &Flags) -> Result<Option<CheckpointSettings>, Failure> {
 }
 
 /// How lines are written. The columns of CSV are those that the input declares, in their order.
-fn form(program: &Program, format: InputFormat) -> Form {
-    let columns = || program.streams[program.input.0].columns.iter().map(|column| column.name.clone()).collect();
+fn form(program: &Program, input: StreamId, format: InputFormat) -> Form {
+    let columns = || program.streams[input.0].columns.iter().map(|column| column.name.clone()).collect();
     match format {
         InputFormat::Json => Form::Json,
         InputFormat::Csv => Form::Csv(columns()),
@@ -226,42 +259,37 @@ fn form(program: &Program, format: InputFormat) -> Form {
     }
 }
 
-/// What the time of a row is; checks that the flags go together.
-fn row_time(flags: &Flags, arrivals: Option<&Path>) -> Result<RowTime, Failure> {
-    let is_stream = is_stream(&flags.input)?;
-    let default = if is_stream || arrivals.is_some() { RowTime::Arrival } else { RowTime::Event };
-    let row_time = flags.rowtime.unwrap_or(default);
-    if !is_stream && row_time == RowTime::Arrival && arrivals.is_none() {
+/// What the time of a row is, for each input; checks that the flags go together.
+fn row_times(flags: &Flags, sources: &[Vec<Input>], arrivals: Option<&Path>) -> Result<Vec<RowTime>, Failure> {
+    let is_stream = |sources: &Vec<Input>| matches!(sources.as_slice(), [Input::Kinesis(_)]);
+    let default = |sources| if is_stream(sources) || arrivals.is_some() { RowTime::Arrival } else { RowTime::Event };
+    let row_times: Vec<RowTime> = sources.iter().map(|sources| flags.rowtime.unwrap_or(default(sources))).collect();
+    let (has_stream, has_file) = (sources.iter().any(is_stream), !sources.iter().all(is_stream));
+    if sources.len() > 1 && (arrivals.is_some() || flags.speed.is_some()) {
+        return Err(Failure::usage("--arrival and --speed are for a program with one input; this one has several"));
+    }
+    if has_file && row_times.contains(&RowTime::Arrival) && arrivals.is_none() && flags.rowtime == Some(RowTime::Arrival) {
         return Err(Failure::usage(
             "--rowtime arrival needs a stream, or a file of arrival times with run --arrival; the lines of a file have none, so use event or clock",
         ));
     }
-    if arrivals.is_some() && (is_stream || row_time != RowTime::Arrival) {
+    if arrivals.is_some() && (has_stream || row_times != [RowTime::Arrival]) {
         return Err(Failure::usage(
             "--arrival gives the lines of a file their arrival times; it goes with --rowtime arrival and files",
         ));
     }
-    if !is_stream && flags.efo.is_some() {
+    if !has_stream && flags.efo.is_some() {
         return Err(Failure::usage("--efo reads a stream with enhanced fan-out; the input is a file"));
     }
-    if !is_stream && flags.until_idle.is_some() {
+    if !has_stream && flags.until_idle.is_some() {
         return Err(Failure::usage("--until-idle needs a stream; a file is read to its end anyway"));
     }
-    if flags.speed.is_some() && (is_stream || row_time == RowTime::Clock || flags.checkpoint.is_some()) {
+    if flags.speed.is_some() && (has_stream || row_times.contains(&RowTime::Clock) || flags.checkpoint.is_some()) {
         return Err(Failure::usage(
             "--speed replays files at the pace of their rows' times: not a stream, not --rowtime clock, and without --checkpoint",
         ));
     }
-    Ok(row_time)
-}
-
-/// Whether the input is a stream; a stream stands alone, files may be several.
-fn is_stream(inputs: &[Input]) -> Result<bool, Failure> {
-    let streams = inputs.iter().filter(|input| matches!(input, Input::Kinesis(_))).count();
-    if streams > 0 && inputs.len() > 1 {
-        return Err(Failure::usage("--input takes one stream, or one or more files; not both, and not two streams"));
-    }
-    Ok(streams == 1)
+    Ok(row_times)
 }
 
 fn width_ms(width: Duration) -> Result<i64, Failure> {
@@ -274,8 +302,8 @@ fn width_ms(width: Duration) -> Result<i64, Failure> {
 }
 
 /// Only columns that some pump reads are read from lines.
-pub(crate) fn input_plan(program: &Program, row_time: RowTime, time_field: &str, missing: Missing) -> InputPlan {
-    let input = &program.streams[program.input.0];
+pub(crate) fn input_plan(program: &Program, input: StreamId, row_time: RowTime, time_field: &str, missing: Missing) -> InputPlan {
+    let input = &program.streams[input.0];
     let columns: Vec<StreamColumn> = input.read.iter().map(|column| input.columns[*column].clone()).collect();
     let metadata = input.metadata.keys().copied().collect();
     InputPlan { columns, metadata, row_time, time_field: time_field.to_owned(), missing, form: Form::Json }
@@ -310,9 +338,12 @@ mod tests {
     #[test]
     fn a_stream_counts_by_arrival_and_a_file_by_event() {
         let stream = settings(&["--window", "10s"]).unwrap();
-        assert_eq!((stream.input_plan.row_time, stream.allowed_lateness), (RowTime::Arrival, Some(Duration::ZERO)));
+        assert_eq!((stream.inputs[0].plan.row_time, stream.allowed_lateness), (RowTime::Arrival, Some(Duration::ZERO)));
         let file = settings(&["--window", "10s", "--input", "a.log", "b.log"]).unwrap();
-        assert_eq!((file.input_plan.row_time, file.allowed_lateness, file.inputs.len()), (RowTime::Event, None, 2));
+        assert_eq!(
+            (file.inputs[0].plan.row_time, file.allowed_lateness, file.inputs[0].sources.len()),
+            (RowTime::Event, None, 2)
+        );
     }
 
     #[test]
@@ -322,7 +353,7 @@ mod tests {
             let flags = Arguments::try_parse_from(["analytics", "run", &program, flag, value]).unwrap();
             let Some(crate::cli::Command::Run(run)) = flags.command else { panic!("another command") };
             let Ok(settings) = Settings::running(*run) else { panic!("refused") };
-            (settings.inputs, settings.input_plan.row_time, settings.allowed_lateness)
+            (settings.inputs[0].sources.clone(), settings.inputs[0].plan.row_time, settings.allowed_lateness)
         };
         let named = (vec![Input::Kinesis("s".to_owned())], RowTime::Arrival, Some(Duration::ZERO));
         assert_eq!([inputs("--stream", "s"), inputs("--input", "kinesis:s")], [named.clone(), named]);

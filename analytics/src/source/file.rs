@@ -17,15 +17,14 @@ use super::blocks::Blocks;
 use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
 use crate::progress::Progress;
 
-/// The files of one replay are one sequence: the second continues the first.
-const SHARD: ShardId = ShardId(0);
-
 /// Bytes at the start of a file that tell it from another one.
 const HEAD_BYTES: usize = 4096;
 
 /// What to replay.
 pub(crate) struct Replay {
     pub(crate) inputs: Vec<Input>,
+    /// The files of one replay are one sequence: the second continues the first.
+    pub(crate) shard: ShardId,
     /// A file with the arrival time of every line.
     pub(crate) arrivals: Option<PathBuf>,
     /// Where a checkpoint stands.
@@ -38,7 +37,7 @@ pub(crate) struct Replay {
 /// # Errors
 /// When a file cannot be opened or read; the lines before the fault have been sent.
 pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
-    let Replay { inputs, arrivals, from, progress } = replay;
+    let Replay { inputs, shard, arrivals, from, progress } = replay;
     let mut mark = from.clone().unwrap_or_default();
     let mut arrivals = arrivals.as_deref().map(Arrivals::open).transpose()?;
     if let Some(arrivals) = &mut arrivals {
@@ -51,7 +50,7 @@ pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &Cancellatio
         } else {
             mark = FileMark { input: index, total_lines: mark.total_lines, ..FileMark::default() };
         }
-        let mut sender = LineSender { name: &name, arrivals: arrivals.as_mut(), mark: &mut mark, chunks, stop };
+        let mut sender = LineSender { shard: *shard, name: &name, arrivals: arrivals.as_mut(), mark: &mut mark, chunks, stop };
         if !sender.send(reader).with_context(|| format!("cannot read {name}"))? {
             return Ok(());
         }
@@ -59,7 +58,7 @@ pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &Cancellatio
     if let Some(arrivals) = arrivals {
         arrivals.finish()?;
     }
-    let _ = chunks.blocking_send(Chunk::new(SHARD, Payload::End)); // a receiver that is gone needs no end
+    let _ = chunks.blocking_send(Chunk::new(*shard, Payload::End)); // a receiver that is gone needs no end
     Ok(())
 }
 
@@ -87,6 +86,7 @@ fn digest_of(head: &[u8]) -> String {
 
 /// Sends the lines of one input.
 struct LineSender<'a> {
+    shard: ShardId,
     name: &'a Arc<str>,
     arrivals: Option<&'a mut Arrivals>,
     mark: &'a mut FileMark,
@@ -105,7 +105,7 @@ impl LineSender<'_> {
             let first_line = self.mark.lines + 1;
             self.pass(&bytes, lines, count);
             let payload = Payload::Lines { bytes, file: self.name.clone(), first_line, arrivals_ms };
-            let chunk = Chunk { shard: SHARD, payload, mark: Some(Mark::File(self.mark.clone())) };
+            let chunk = Chunk { shard: self.shard, payload, mark: Some(Mark::File(self.mark.clone())) };
             if self.stop.is_cancelled() || self.chunks.blocking_send(chunk).is_err() {
                 return Ok(false);
             }
@@ -182,7 +182,11 @@ mod tests {
     fn replayed(path: &Path, from: Option<FileMark>) -> Result<Vec<(String, FileMark)>> {
         let inputs = vec![Input::File(path.to_owned())];
         let (chunks, mut received) = tokio::sync::mpsc::channel(100);
-        replay(&Replay { inputs, arrivals: None, from, progress: Progress::hidden() }, &chunks, &CancellationToken::new())?;
+        replay(
+            &Replay { inputs, shard: ShardId(0), arrivals: None, from, progress: Progress::hidden() },
+            &chunks,
+            &CancellationToken::new(),
+        )?;
         drop(chunks);
         let mut lines = Vec::new();
         while let Some(chunk) = received.blocking_recv() {

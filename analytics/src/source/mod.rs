@@ -54,6 +54,31 @@ impl fmt::Display for Input {
     }
 }
 
+/// What `--stream` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StreamText {
+    /// A Kinesis stream, for a program with one input.
+    Only(String),
+    /// The source of one of the program's streams.
+    Of { stream: String, source: Input },
+}
+
+impl FromStr for StreamText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            None if text.is_empty() => Err("it is the name of a Kinesis stream, or STREAM=SOURCE".to_owned()),
+            None => Ok(Self::Only(text.to_owned())),
+            Some((stream, source)) if stream.is_empty() || source.is_empty() => {
+                Err("it is STREAM=SOURCE, as in SOURCE_SQL_STREAM_002=kinesis:NAME or SOURCE_SQL_STREAM_002=access.log"
+                    .to_owned())
+            }
+            Some((stream, source)) => Ok(Self::Of { stream: stream.to_owned(), source: source.parse()? }),
+        }
+    }
+}
+
 /// A source, ready to run.
 pub(crate) enum Source {
     Replay(Replay),
@@ -83,5 +108,10 @@ mod tests {
         assert_eq!("kinesis:s".parse(), Ok(Input::Kinesis("s".to_owned())));
         assert_eq!("a.log".parse(), Ok(Input::File("a.log".into())));
         assert!("kinesis:".parse::<Input>().is_err());
+        assert_eq!("web".parse(), Ok(StreamText::Only("web".to_owned())));
+        let of = |stream: &str, source| Ok(StreamText::Of { stream: stream.to_owned(), source });
+        assert_eq!("A=kinesis:s".parse(), of("A", Input::Kinesis("s".to_owned())));
+        assert_eq!("A=a.log".parse(), of("A", Input::File("a.log".into())));
+        assert!(["", "=a", "A=", "A=kinesis:"].iter().all(|text| text.parse::<StreamText>().is_err()));
     }
 }

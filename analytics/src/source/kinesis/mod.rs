@@ -40,6 +40,8 @@ const SHORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What to follow, and how.
 pub(crate) struct StreamSettings {
+    /// Which input of the program it feeds.
+    pub(crate) input: usize,
     pub(crate) stream: String,
     pub(crate) start: Start,
     /// The consumer of enhanced fan-out; None: by polling.
@@ -50,6 +52,7 @@ pub(crate) struct StreamSettings {
 /// A stream to follow.
 pub(crate) struct KinesisSource {
     client: Client,
+    input: usize,
     stream: String,
     start: Start,
     efo: Option<String>,
@@ -66,13 +69,13 @@ impl KinesisSource {
     /// # Errors
     /// When there is no such stream, or it cannot be asked for.
     pub(crate) async fn connect(settings: StreamSettings, marks: &BTreeMap<ShardId, Mark>, behind: Behind) -> Result<Self> {
-        let StreamSettings { stream, start, efo, aws } = settings;
+        let StreamSettings { input, stream, start, efo, aws } = settings;
         let sdk = config::aws::load(&aws).await;
         let region = sdk.region().map_or("no region", |region| region.as_ref()).to_owned();
         let place = aws.endpoint.as_ref().map_or_else(|| region.clone(), |endpoint| format!("{endpoint}, {region}"));
         let of_shard = |(shard, mark): (&ShardId, &Mark)| match mark {
-            Mark::Shard { name, at } => Some((name.clone(), (*shard, at.clone()))),
-            Mark::File(_) => None,
+            Mark::Shard { name, at } if shard.input() == input => Some((name.clone(), (*shard, at.clone()))),
+            Mark::Shard { .. } | Mark::File(_) => None,
         };
         let marks = marks.iter().filter_map(of_shard).collect();
         let mut config = aws_sdk_kinesis::config::Builder::from(&sdk);
@@ -80,7 +83,7 @@ impl KinesisSource {
             // A quiet shard sends less than the SDK takes for a living connection; subscribers watch over that themselves.
             config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         }
-        let source = Self { client: Client::from_conf(config.build()), stream, start, efo, marks, behind, place };
+        let source = Self { client: Client::from_conf(config.build()), input, stream, start, efo, marks, behind, place };
         source.list_shards().await.map_err(|error| source.explain(error))?;
         Ok(source)
     }
@@ -96,7 +99,8 @@ impl KinesisSource {
         };
         let is_drained = |(name, (_, at)): (&String, &(ShardId, ShardMark))| (name.clone(), *at == ShardMark::Drained);
         let lineage = Lineage::resumed(self.marks.iter().map(is_drained));
-        let next_id = self.marks.values().map(|(shard, _)| shard.0 + 1).max().unwrap_or(0);
+        let next_id = self.marks.values().map(|(shard, _)| ShardId(shard.0 + 1)).max();
+        let next_id = next_id.unwrap_or(ShardId::of_input(self.input, 0));
         let following = Following {
             source: &self,
             consumer,
@@ -161,7 +165,7 @@ struct Following<'a> {
     drained: Vec<(ShardId, String)>,
     /// Children that ended shards told of and that are not listed yet.
     told: Vec<ListedShard>,
-    next_id: u32,
+    next_id: ShardId,
 }
 
 impl Following<'_> {
@@ -218,8 +222,9 @@ impl Following<'_> {
             let (shard, start) = match self.source.marks.get(&name) {
                 Some((shard, at)) => (*shard, begin(at)),
                 None => {
-                    self.next_id += 1;
-                    (ShardId(self.next_id - 1), start)
+                    let shard = self.next_id;
+                    self.next_id = ShardId(shard.0 + 1);
+                    (shard, start)
                 }
             };
             announce(shard, &name, &start, &self.chunks).await;
