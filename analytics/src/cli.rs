@@ -200,6 +200,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) until_idle: Option<Duration>,
 
+    /// Go on at the end of a file with what is appended to it, through its rotations, until stopped
+    #[arg(long)]
+    pub(crate) follow: bool,
+
     /// Replay a file at the pace of its rows' times, or so many times faster: 1x, 10x [default: as fast as it can be read]
     #[arg(long, value_name = "FACTOR", value_parser = crate::pipeline::parse_speed)]
     pub(crate) speed: Option<f64>,

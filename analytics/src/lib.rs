@@ -1,7 +1,7 @@
 //! Continuous queries over access-log lines, from a Kinesis stream or from files.
 //!
 //! ```text
-//! source/    kinesis (poll, enhanced fan-out) · file, standard input (replay)       IO
+//! source/    kinesis (poll, enhanced fan-out) · files (replay, tail), stdin IO
 //!   ─▶ decode/     lines -> Arrow columns, only those the program reads
 //!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
 //!   ─▶ sinks/      text, files, Parquet, Kinesis, Firehose, webhook IO

@@ -40,7 +40,7 @@ use crate::progress::Progress;
 use crate::settings::{InputSettings, Settings};
 use crate::sinks::{Network, Sinks};
 use crate::source::kinesis::{KinesisSource, StreamSettings};
-use crate::source::{Input, Replay, Source};
+use crate::source::{Input, Replay, Source, Tail};
 use checkpoints::Checkpoints;
 use engine_task::EngineTask;
 use output::Output;
@@ -213,14 +213,22 @@ async fn sources(
             sources.push(Source::Kinesis(Box::new(KinesisSource::connect(stream, marks, behind).await?)));
             continue;
         }
-        let (inputs, arrivals, shard) = (texts.clone(), settings.arrivals.clone(), ShardId::of_input(input, 0));
+        let shard = ShardId::of_input(input, 0);
         let from = marks.get(&shard).and_then(|mark| if let Mark::File(mark) = mark { Some(mark.clone()) } else { None });
+        if let ([Input::File(path)], true) = (texts.as_slice(), settings.follow) {
+            sources.push(Source::Tail(Tail::new(path.clone(), shard, from)));
+            continue;
+        }
+        let (inputs, arrivals) = (texts.clone(), settings.arrivals.clone());
         sources.push(Source::Replay(Replay { inputs, shard, arrivals, from, progress: progress.clone() }));
     }
     Ok(sources)
 }
 
 fn progress(settings: &Settings) -> Arc<Progress> {
+    if settings.follow {
+        return Progress::hidden(); // there is no end
+    }
     let texts = settings.inputs.iter().flat_map(|input| &input.sources);
     let files: Option<Vec<_>> =
         texts.map(|input| if let Input::File(path) = input { Some(path.as_path()) } else { None }).collect();

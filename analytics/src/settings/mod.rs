@@ -2,6 +2,7 @@
 
 mod inputs;
 mod outputs;
+mod row_time;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::sinks::{Layout, SinkPlan, Target};
 use crate::source::Input;
 use crate::source::kinesis::Start;
 use crate::sql::{ColumnDefinition, SqlError};
+use row_time::row_times;
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) allowed_lateness: Option<Duration>,
     pub(crate) idle_after: Duration,
     pub(crate) until_idle: Option<Duration>,
+    /// Whether files are followed, through their rotations.
+    pub(crate) follow: bool,
     /// How many times faster than its rows happened a file is replayed; None: as fast as it can be read.
     pub(crate) speed: Option<f64>,
     /// Where the rows of streams go.
@@ -188,7 +192,8 @@ impl Settings {
         shown: Vec<Shown>,
         flags: Flags,
     ) -> Result<Self, Failure> {
-        let has_stream = inputs.iter().any(InputSettings::is_stream);
+        // Windows of what never ends cannot wait to the end.
+        let is_endless = flags.follow || inputs.iter().any(InputSettings::is_stream);
         Ok(Self {
             program,
             source,
@@ -199,9 +204,10 @@ impl Settings {
             aws: config::aws::AwsSettings { endpoint: flags.endpoint, region: flags.region },
             start: flags.start,
             efo: flags.efo,
-            allowed_lateness: flags.allowed_lateness.or(has_stream.then_some(Duration::ZERO)),
+            allowed_lateness: flags.allowed_lateness.or(is_endless.then_some(Duration::ZERO)),
             idle_after: flags.idle_after,
             until_idle: flags.until_idle,
+            follow: flags.follow,
             speed: flags.speed,
             sinks,
             shown,
@@ -257,39 +263,6 @@ fn form(program: &Program, input: StreamId, format: InputFormat) -> Form {
         InputFormat::Csv => Form::Csv(columns()),
         InputFormat::Common | InputFormat::Combined => Form::Ncsa,
     }
-}
-
-/// What the time of a row is, for each input; checks that the flags go together.
-fn row_times(flags: &Flags, sources: &[Vec<Input>], arrivals: Option<&Path>) -> Result<Vec<RowTime>, Failure> {
-    let is_stream = |sources: &Vec<Input>| matches!(sources.as_slice(), [Input::Kinesis(_)]);
-    let default = |sources| if is_stream(sources) || arrivals.is_some() { RowTime::Arrival } else { RowTime::Event };
-    let row_times: Vec<RowTime> = sources.iter().map(|sources| flags.rowtime.unwrap_or(default(sources))).collect();
-    let (has_stream, has_file) = (sources.iter().any(is_stream), !sources.iter().all(is_stream));
-    if sources.len() > 1 && (arrivals.is_some() || flags.speed.is_some()) {
-        return Err(Failure::usage("--arrival and --speed are for a program with one input; this one has several"));
-    }
-    if has_file && row_times.contains(&RowTime::Arrival) && arrivals.is_none() && flags.rowtime == Some(RowTime::Arrival) {
-        return Err(Failure::usage(
-            "--rowtime arrival needs a stream, or a file of arrival times with run --arrival; the lines of a file have none, so use event or clock",
-        ));
-    }
-    if arrivals.is_some() && (has_stream || row_times != [RowTime::Arrival]) {
-        return Err(Failure::usage(
-            "--arrival gives the lines of a file their arrival times; it goes with --rowtime arrival and files",
-        ));
-    }
-    if !has_stream && flags.efo.is_some() {
-        return Err(Failure::usage("--efo reads a stream with enhanced fan-out; the input is a file"));
-    }
-    if !has_stream && flags.until_idle.is_some() {
-        return Err(Failure::usage("--until-idle needs a stream; a file is read to its end anyway"));
-    }
-    if flags.speed.is_some() && (has_stream || row_times.contains(&RowTime::Clock) || flags.checkpoint.is_some()) {
-        return Err(Failure::usage(
-            "--speed replays files at the pace of their rows' times: not a stream, not --rowtime clock, and without --checkpoint",
-        ));
-    }
-    Ok(row_times)
 }
 
 fn width_ms(width: Duration) -> Result<i64, Failure> {
@@ -368,6 +341,10 @@ mod tests {
             &["--window", "10s", "--input", "a", "--rowtime", "arrival"],
             &["--window", "10s", "--input", "a", "--until-idle", "1s"],
             &["--window", "10s", "--input", "a", "--efo", "reader"],
+            &["--window", "10s", "--follow"],
+            &["--window", "10s", "--input", "-", "--follow"],
+            &["--window", "10s", "--input", "a", "b", "--follow"],
+            &["--window", "10s", "--input", "a", "--follow", "--speed", "1x"],
         ] {
             let error = settings(flags).unwrap_err();
             assert!(error.starts_with("--"), "{error}");

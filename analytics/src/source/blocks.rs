@@ -10,7 +10,7 @@ use memchr::memrchr;
 const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Longest line; a longer one is cut, and its pieces are counted as bad lines. Above Kinesis' largest record.
-const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Cuts a reader into blocks that end with a newline; the last one may lack it.
 ///

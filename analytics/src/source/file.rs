@@ -18,7 +18,7 @@ use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
 use crate::progress::Progress;
 
 /// Bytes at the start of a file that tell it from another one.
-const HEAD_BYTES: usize = 4096;
+pub(super) const HEAD_BYTES: usize = 4096;
 
 /// What to replay.
 pub(crate) struct Replay {
@@ -80,7 +80,7 @@ fn skip(reader: &mut Box<dyn Read>, mark: &FileMark) -> Result<()> {
     Ok(())
 }
 
-fn digest_of(head: &[u8]) -> String {
+pub(super) fn digest_of(head: &[u8]) -> String {
     Md5::digest(head).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Where lines come from: a Kinesis stream, files, standard input.
+//! Where lines come from: a Kinesis stream, files that are there, a file that is being written, standard input.
 //!
 //! A source sends [`Chunk`]s into a bounded channel. Full, it waits: the file or the stream is the real buffer.
 
@@ -7,6 +7,7 @@ mod blocks;
 mod file;
 pub(crate) mod kinesis;
 mod shards;
+mod tail;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chunk::Chunk;
 pub(crate) use file::Replay;
 use kinesis::KinesisSource;
+pub(crate) use tail::Tail;
 
 /// What `--input` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +84,7 @@ impl FromStr for StreamText {
 /// A source, ready to run.
 pub(crate) enum Source {
     Replay(Replay),
+    Tail(Tail),
     Kinesis(Box<KinesisSource>),
 }
 
@@ -93,6 +96,7 @@ impl Source {
                 // Files are read on a thread of their own: reading blocks.
                 tokio::task::spawn_blocking(move || file::replay(&replay, &chunks, &stop)).await?
             }
+            Self::Tail(tail) => tokio::task::spawn_blocking(move || tail::follow(&tail, &chunks, &stop)).await?,
             Self::Kinesis(source) => source.run(chunks, stop).await,
         }
     }

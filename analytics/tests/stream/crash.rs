@@ -65,7 +65,7 @@ pub(crate) async fn split(stream: &Client) {
     let middle = (low / 2 + high / 2).to_string();
     let request = stream.split_shard().stream_name(NAME).shard_to_split(shard.shard_id());
     request.new_starting_hash_key(middle).send().await.unwrap();
-    wait_until_active(stream).await;
+    wait_until_active(stream, NAME).await;
 }
 
 async fn merge(stream: &Client) {
@@ -73,12 +73,12 @@ async fn merge(stream: &Client) {
     let [one, other] = [2, 3].map(|index: usize| shards.shards()[index].shard_id());
     let request = stream.merge_shards().stream_name(NAME).shard_to_merge(one).adjacent_shard_to_merge(other);
     request.send().await.unwrap();
-    wait_until_active(stream).await;
+    wait_until_active(stream, NAME).await;
 }
 
-pub(crate) async fn wait_until_active(stream: &Client) {
+pub(crate) async fn wait_until_active(stream: &Client, name: &str) {
     let is_active = || async {
-        let answer = stream.describe_stream().stream_name(NAME).send().await.ok()?;
+        let answer = stream.describe_stream().stream_name(name).send().await.ok()?;
         (answer.stream_description?.stream_status.as_str() == "ACTIVE").then_some(())
     };
     wait::until("the stream to be active again", DEADLINE, is_active).await.unwrap();

@@ -12,7 +12,7 @@ use crate::crash::{DEADLINE, split, wait_until_active};
 async fn create(stream: &Client) {
     let created = || async { stream.create_stream().stream_name(NAME).shard_count(2).send().await.ok() };
     wait::until("the stream to be created", DEADLINE, created).await.unwrap();
-    wait_until_active(stream).await;
+    wait_until_active(stream, NAME).await;
 }
 
 async fn counts_what_is_there(server: &Server, stream: &Client, records: u64, more: &[&str]) {

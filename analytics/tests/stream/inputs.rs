@@ -88,7 +88,7 @@ async fn two_streams_and_their_positions_are_kept_apart() {
     let stream = TestStream::start(Options { shards: 2, ..Options::default() }).await.unwrap();
     let client = stream.client();
     client.create_stream().stream_name("orders").shard_count(1).send().await.unwrap();
-    wait_until_active(client).await;
+    wait_until_active(client, "orders").await;
     let sources = ["--stream", &format!("s_001=kinesis:{NAME}"), "--stream", "orders=kinesis:orders", "--start", "trim-horizon"];
     let more = ["--endpoint", stream.endpoint(), "--until-idle", "2s", "--checkpoint", "state"];
     let flags = [&sources[..], &more[..]].concat();

@@ -6,6 +6,7 @@ mod arrival;
 mod crash;
 mod emulators;
 mod fan_out;
+mod follow;
 mod inputs;
 mod kpl;
 mod operations;
