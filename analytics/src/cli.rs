@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use config::generate::{CompletionsOptions, ManOptions};
 
 use crate::program::RowTime;
 use crate::references::ReferenceText;
@@ -27,7 +28,11 @@ Examples:
   Run a Kinesis Analytics SQL program, over a file and over the stream that it was written for:
     analytics check requests_per_client.sql
     analytics run requests_per_client.sql --input access.log.gz --format csv
-    analytics run requests_per_client.sql --input kinesis:web-access-log";
+    analytics run requests_per_client.sql --input kinesis:web-access-log
+
+  Run a program over a log of other columns:
+    analytics discover orders.jsonl > orders.schema.sql
+    analytics run orders.sql --schema orders.schema.sql --input orders.jsonl";
 
 /// Continuous SQL over access-log lines, from a Kinesis stream or from files.
 #[derive(Debug, Parser)]
@@ -49,6 +54,14 @@ pub(crate) enum Command {
     Check(ProgramArguments),
     /// Show the streams, pumps and operators of a program, and their plans
     Explain(ProgramArguments),
+    /// Infer the columns of a stream or file from a sample, and print the schema that run --schema takes
+    Discover(DiscoverArguments),
+    /// Write the manual pages, for packages
+    #[command(hide = true)]
+    Man(ManOptions),
+    /// Print the completions for a shell, for packages
+    #[command(hide = true)]
+    Completions(CompletionsOptions),
 }
 
 /// How lines are written.
@@ -136,6 +149,38 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) flags: Flags,
+}
+
+/// Inferring columns.
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArguments {
+    /// A file (plain, .gz, .zst), - for standard input, or kinesis:STREAM
+    #[arg(value_name = "FILE|-|kinesis:STREAM")]
+    pub(crate) source: Input,
+
+    /// How its lines are written [default: as most of them look]
+    #[arg(long, value_enum)]
+    pub(crate) input_format: Option<InputFormat>,
+
+    /// How many lines to look at, or a few more
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) lines: usize,
+
+    /// How long to wait for them
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    pub(crate) wait: Duration,
+
+    /// Where to start in a stream: latest, trim-horizon, or a time such as 2026-11-21T10:00:00Z
+    #[arg(long, value_name = "WHERE", default_value = "trim-horizon")]
+    pub(crate) start: Start,
+
+    /// Where Kinesis is, if not at AWS
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_KINESIS")]
+    pub(crate) endpoint: Option<String>,
+
+    /// AWS region of the stream [default: from the environment]
+    #[arg(long)]
+    pub(crate) region: Option<String>,
 }
 
 /// What every run has.

@@ -8,7 +8,7 @@
 //!   ├▶ checkpoint/ state and positions of one instant in one file  IO
 //!   └▶ live/       windows, metrics and health over HTTP           IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
-//! references  tables that streams are joined with · settings  what the flags mean · pipeline/  wires it all
+//! references  tables that streams are joined with · discover  columns of an unknown source · settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
 //! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
@@ -23,6 +23,7 @@ mod clock;
 #[cfg(test)]
 mod conformance;
 mod decode;
+mod discover;
 mod engine;
 mod live;
 mod pipeline;
@@ -42,11 +43,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use config::exit::{self, Failure};
+use config::generate;
 
 use cli::Command;
 use settings::Settings;
+
+/// The name of the installed program; `analytics` alone would be anybody's.
+const PROGRAM: &str = "weir-analytics";
 
 /// Runs the command line; `local` calls it too, so that what it starts is the product.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -64,6 +69,12 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
         Some(Command::Run(run)) => Settings::running(*run)?,
         Some(Command::Check(program)) => return check(&program),
         Some(Command::Explain(program)) => return print(&report::explain(&program)?),
+        Some(Command::Discover(arguments)) => return print(&discover::discover(&arguments)?),
+        Some(Command::Man(options)) => return Ok(generate::man(&options, PROGRAM, cli::Arguments::command())?),
+        Some(Command::Completions(options)) => {
+            generate::completions(&options, PROGRAM, cli::Arguments::command(), &mut std::io::stdout());
+            return Ok(());
+        }
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let summary = runtime.block_on(async {
