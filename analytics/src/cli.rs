@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use config::generate::{CompletionsOptions, ManOptions};
 
+use crate::checkpoint::CheckpointPlace;
 use crate::program::RowTime;
 use crate::references::ReferenceText;
 use crate::sinks::{Format, SinkText};
@@ -234,15 +235,16 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Keep the state and the positions in this folder, and go on from there after a stop or a crash
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    /// Keep the state and the positions in this folder or under this prefix of S3, and go on from there after a stop or a
+    /// crash; behind s3://BUCKET/PREFIX may stand ,endpoint=URL and ,region=NAME
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX")]
+    pub(crate) checkpoint: Option<CheckpointPlace>,
 
     /// How often the state is kept; without --checkpoint, how often sinks finish their files
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
     pub(crate) checkpoint_interval: Duration,
 
-    /// Forget the state in the folder of --checkpoint, and start over
+    /// Forget the state in the place of --checkpoint, and start over
     #[arg(long)]
     pub(crate) fresh: bool,
 

@@ -8,7 +8,7 @@
 //!   ├▶ checkpoint/ state and positions of one instant in one file  IO
 //!   └▶ live/       windows, metrics and health over HTTP           IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
-//! references  tables that streams are joined with · discover  columns of an unknown source · settings  what the flags mean · pipeline/  wires it all
+//! references  tables that streams are joined with · discover  columns of an unknown source · bucket  S3 · settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
 //! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
@@ -16,6 +16,7 @@
 //! a row that comes too late is counted and located, never fatal, never silent.
 
 mod bad_lines;
+mod bucket;
 mod checkpoint;
 mod chunk;
 mod cli;
