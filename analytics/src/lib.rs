@@ -6,7 +6,8 @@
 //!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
 //!   ─▶ sinks/      text, files, Parquet, Kinesis, Firehose, webhook IO
 //!   ├▶ checkpoint/ state and positions of one instant in one file  IO
-//!   └▶ live/       windows, metrics and health over HTTP           IO
+//!   ├▶ live/       windows, metrics and health over HTTP           IO
+//!   └▶ service     how it goes, told to systemd                    IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
 //! references  tables that streams are joined with · discover  columns of an unknown source · bucket  S3 · settings  what the flags mean · pipeline/  wires it all
 //! ```
@@ -27,11 +28,14 @@ mod decode;
 mod discover;
 mod engine;
 mod live;
+#[cfg(test)]
+mod packaged;
 mod pipeline;
 mod program;
 mod progress;
 mod references;
 mod report;
+mod service;
 mod settings;
 mod sinks;
 mod source;

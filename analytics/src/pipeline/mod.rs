@@ -37,6 +37,7 @@ use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats, Totals};
 use crate::live::{self, Behind, Health, LiveTables, Phase};
 use crate::progress::Progress;
+use crate::service;
 use crate::settings::Settings;
 use crate::sinks::{Network, Sinks};
 use crate::source::kinesis::KinesisSource;
@@ -75,7 +76,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let (told, health) = health(&settings);
     let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
     let tables = LiveTables::new(settings.shown.clone(), snapshots, health.clone());
-    let servers = serve_live(settings.listen, tables).await?;
+    let servers = serve_live(settings.listen, tables, health.clone()).await?;
     let Some(start) = start(&settings, &mut engine, &told.phase, &stop).await? else {
         return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
@@ -251,7 +252,7 @@ fn state_bound(settings: &Settings) {
     );
 }
 
-/// Listeners for live readers.
+/// What tells others how it goes: listeners for live readers, and the line to systemd.
 struct Servers {
     tasks: JoinSet<Result<()>>,
     stop: CancellationToken,
@@ -264,8 +265,9 @@ impl Servers {
     }
 }
 
-async fn serve_live(address: Option<SocketAddr>, tables: LiveTables) -> Result<Servers> {
+async fn serve_live(address: Option<SocketAddr>, tables: LiveTables, health: Health) -> Result<Servers> {
     let mut servers = Servers { tasks: JoinSet::new(), stop: CancellationToken::new() };
+    servers.tasks.spawn(service::tell(health, servers.stop.clone()));
     if let Some(address) = address {
         let listener = config::listen::on_loopback(address, "--listen").await?;
         config::say::listening(listener.local_addr()?);

@@ -5,4 +5,5 @@
 mod arrival;
 mod crash;
 mod operations;
+mod service;
 mod sinks;
