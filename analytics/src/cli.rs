@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use config::generate::{CompletionsOptions, ManOptions};
 
+use crate::checkpoint::CheckpointPlace;
 use crate::program::RowTime;
 use crate::references::ReferenceText;
 use crate::sinks::{Format, SinkText};
@@ -27,7 +29,11 @@ Examples:
   Run a Kinesis Analytics SQL program, over a file and over the stream that it was written for:
     analytics check requests_per_client.sql
     analytics run requests_per_client.sql --input access.log.gz --format csv
-    analytics run requests_per_client.sql --input kinesis:web-access-log";
+    analytics run requests_per_client.sql --input kinesis:web-access-log
+
+  Run a program over a log of other columns:
+    analytics discover orders.jsonl > orders.schema.sql
+    analytics run orders.sql --schema orders.schema.sql --input orders.jsonl";
 
 /// Continuous SQL over access-log lines, from a Kinesis stream or from files.
 #[derive(Debug, Parser)]
@@ -51,6 +57,14 @@ pub(crate) enum Command {
     Explain(ProgramArguments),
     /// Take the consumer of --efo off a stream, which ends what it costs
     Deregister(DeregisterArguments),
+    /// Infer the columns of a stream or file from a sample, and print the schema that run --schema takes
+    Discover(DiscoverArguments),
+    /// Write the manual pages, for packages
+    #[command(hide = true)]
+    Man(ManOptions),
+    /// Print the completions for a shell, for packages
+    #[command(hide = true)]
+    Completions(CompletionsOptions),
 }
 
 /// How lines are written.
@@ -161,6 +175,38 @@ pub(crate) struct DeregisterArguments {
     pub(crate) region: Option<String>,
 }
 
+/// Inferring columns.
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArguments {
+    /// A file (plain, .gz, .zst), - for standard input, or kinesis:STREAM
+    #[arg(value_name = "FILE|-|kinesis:STREAM")]
+    pub(crate) source: Input,
+
+    /// How its lines are written [default: as most of them look]
+    #[arg(long, value_enum)]
+    pub(crate) input_format: Option<InputFormat>,
+
+    /// How many lines to look at, or a few more
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) lines: usize,
+
+    /// How long to wait for them
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
+    pub(crate) wait: Duration,
+
+    /// Where to start in a stream: latest, trim-horizon, or a time such as 2026-11-21T10:00:00Z
+    #[arg(long, value_name = "WHERE", default_value = "trim-horizon")]
+    pub(crate) start: Start,
+
+    /// Where Kinesis is, if not at AWS
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_KINESIS")]
+    pub(crate) endpoint: Option<String>,
+
+    /// AWS region of the stream [default: from the environment]
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+}
+
 /// What every run has.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -220,15 +266,16 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Keep the state and the positions in this folder, and go on from there after a stop or a crash
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) checkpoint: Option<PathBuf>,
+    /// Keep the state and the positions in this folder or under this prefix of S3, and go on from there after a stop or a
+    /// crash; behind s3://BUCKET/PREFIX may stand ,endpoint=URL and ,region=NAME
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX")]
+    pub(crate) checkpoint: Option<CheckpointPlace>,
 
     /// How often the state is kept; without --checkpoint, how often sinks finish their files
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "10s")]
     pub(crate) checkpoint_interval: Duration,
 
-    /// Forget the state in the folder of --checkpoint, and start over
+    /// Forget the state in the place of --checkpoint, and start over
     #[arg(long)]
     pub(crate) fresh: bool,
 

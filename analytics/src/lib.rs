@@ -6,9 +6,10 @@
 //!   ─▶ engine/     one owner of all state: pumps in the order of flow, windows closed by the watermark
 //!   ─▶ sinks/      text, files, Parquet, Kinesis, Firehose, webhook IO
 //!   ├▶ checkpoint/ state and positions of one instant in one file  IO
-//!   └▶ live/       windows, metrics and health over HTTP           IO
+//!   ├▶ live/       windows, metrics and health over HTTP           IO
+//!   └▶ service     how it goes, told to systemd                    IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
-//! references  tables that streams are joined with · settings  what the flags mean · pipeline/  wires it all
+//! references  tables that streams are joined with · discover  columns of an unknown source · bucket  S3 · settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
 //! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
@@ -16,6 +17,7 @@
 //! a row that comes too late is counted and located, never fatal, never silent.
 
 mod bad_lines;
+mod bucket;
 mod checkpoint;
 mod chunk;
 mod cli;
@@ -23,13 +25,17 @@ mod clock;
 #[cfg(test)]
 mod conformance;
 mod decode;
+mod discover;
 mod engine;
 mod live;
+#[cfg(test)]
+mod packaged;
 mod pipeline;
 mod program;
 mod progress;
 mod references;
 mod report;
+mod service;
 mod settings;
 mod sinks;
 mod source;
@@ -42,11 +48,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use config::exit::{self, Failure};
+use config::generate;
 
 use cli::Command;
 use settings::Settings;
+
+/// The name of the installed program; `analytics` alone would be anybody's.
+const PROGRAM: &str = "weir-analytics";
 
 /// Runs the command line; `local` calls it too, so that what it starts is the product.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -65,6 +75,12 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
         Some(Command::Check(program)) => return check(&program),
         Some(Command::Explain(program)) => return print(&report::explain(&program)?),
         Some(Command::Deregister(consumer)) => return deregister(&consumer),
+        Some(Command::Discover(arguments)) => return print(&discover::discover(&arguments)?),
+        Some(Command::Man(options)) => return Ok(generate::man(&options, PROGRAM, cli::Arguments::command())?),
+        Some(Command::Completions(options)) => {
+            generate::completions(&options, PROGRAM, cli::Arguments::command(), &mut std::io::stdout());
+            return Ok(());
+        }
     };
     let runtime = runtime()?;
     let summary = runtime.block_on(async {

@@ -87,7 +87,7 @@ fn typed(rows: RecordBatch) -> Result<(Vec<StreamColumn>, RecordBatch)> {
         };
         values.push(cast(column, &sql_type.arrow())?);
         fields.push(Field::new(field.name(), sql_type.arrow(), true));
-        columns.push(StreamColumn { name: field.name().clone(), sql_type: Some(sql_type), is_not_null: false });
+        columns.push(StreamColumn { name: field.name().clone(), sql_type: Some(sql_type), is_not_null: false, path: None });
     }
     Ok((columns, RecordBatch::try_new(Arc::new(Schema::new(fields)), values)?))
 }

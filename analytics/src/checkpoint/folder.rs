@@ -5,13 +5,11 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use arrow::array::RecordBatch;
+use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Checkpoint, Draft, Head, Identity, SinkMarks, format, versions};
-use crate::engine::EngineImage;
+use super::{Checkpoint, Draft, Identity, SinkMarks, contents};
 
 /// How often a stand-by looks whether the active instance has gone.
 const STAND_BY_INTERVAL: Duration = Duration::from_millis(500);
@@ -25,11 +23,16 @@ pub(crate) struct CheckpointFolder {
 }
 
 impl CheckpointFolder {
-    /// Waits until no other instance is active. None when `stop` came first.
+    /// Waits until no other instance is active; calls `stand_by` when one is. None when `stop` came first.
     ///
     /// # Errors
     /// When the folder cannot be made or written.
-    pub(crate) async fn take(folder: &Path, identity: Identity, stop: &CancellationToken) -> Result<Option<Self>> {
+    pub(crate) async fn take(
+        folder: &Path,
+        identity: Identity,
+        stand_by: impl Fn(),
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create the folder of --checkpoint, {}", folder.display()))?;
         let path = folder.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
@@ -45,6 +48,7 @@ impl CheckpointFolder {
             }
             if !is_told {
                 info!(folder = %folder.display(), "another instance is active; standing by to take over when it ends");
+                stand_by();
                 is_told = true;
             }
             tokio::select! {
@@ -65,26 +69,7 @@ impl CheckpointFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("cannot read the checkpoint {}", path.display())),
         };
-        let name = path.display();
-        let choice = "use another folder, or --fresh to forget its open windows and positions";
-        let (head, tables) = match format::read(&bytes) {
-            Ok(read) => read,
-            Err(error) => bail!("cannot go on from {name}: {error}; {choice}"),
-        };
-        if head.written_by != versions() {
-            bail!("{name} was written by {}, and this is {}; run that version to go on, {choice}", head.written_by, versions());
-        }
-        if head.identity.program != self.identity.program {
-            bail!("{name} belongs to another program: its pumps, windows or columns differ; run that program, {choice}");
-        }
-        if head.identity.inputs != self.identity.inputs {
-            let list = |inputs: &[String]| inputs.join(", ");
-            let (old, new) = (list(&head.identity.inputs), list(&self.identity.inputs));
-            bail!("{name} stands in another input: in {old}, not in {new}; read that, {choice}");
-        }
-        let marks = head.marks.into_iter().collect();
-        let image = EngineImage { facts: head.facts, tables };
-        Ok(Some(Checkpoint { number: head.number, marks, sinks: head.sinks, image }))
+        contents::read(&path.display().to_string(), &bytes, &self.identity).map(Some)
     }
 
     /// Forgets the checkpoint.
@@ -110,23 +95,13 @@ impl CheckpointFolder {
     /// When it cannot be written; the old one still stands.
     pub(crate) fn save(&self, draft: Draft, sinks: SinkMarks) -> Result<u64> {
         let remedy = || format!("cannot save the checkpoint in {}; check the room on the disk", self.folder.display());
-        let Draft { number, marks, image } = draft;
-        let head = Head {
-            written_by: versions(),
-            identity: self.identity.clone(),
-            number,
-            marks: marks.into_iter().collect(),
-            sinks,
-            facts: image.facts,
-            tables: image.tables.len(),
-        };
-        self.replace(&head, &image.tables).with_context(remedy)
+        self.replace(draft, sinks).with_context(remedy)
     }
 
-    fn replace(&self, head: &Head, tables: &[Vec<RecordBatch>]) -> Result<u64> {
+    fn replace(&self, draft: Draft, sinks: SinkMarks) -> Result<u64> {
         let new = self.folder.join("state.new");
         let file = File::create(&new)?;
-        format::write(BufWriter::new(&file), head, tables)?;
+        contents::write(BufWriter::new(&file), &self.identity, draft, sinks)?;
         file.sync_all()?;
         fs::rename(&new, self.state())?;
         File::open(&self.folder)?.sync_all()?; // the rename itself
@@ -148,7 +123,7 @@ mod tests {
     }
 
     async fn folder(path: &Path, identity: Identity) -> CheckpointFolder {
-        CheckpointFolder::take(path, identity, &CancellationToken::new()).await.unwrap().unwrap()
+        CheckpointFolder::take(path, identity, || (), &CancellationToken::new()).await.unwrap().unwrap()
     }
 
     fn draft(number: u64) -> Draft {
@@ -200,6 +175,6 @@ mod tests {
         let _first = folder(place.path(), identity("p")).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        assert!(CheckpointFolder::take(place.path(), identity("p"), &stop).await.unwrap().is_none());
+        assert!(CheckpointFolder::take(place.path(), identity("p"), || (), &stop).await.unwrap().is_none());
     }
 }

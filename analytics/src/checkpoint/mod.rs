@@ -2,32 +2,37 @@
 //!
 //! ```text
 //! engine ─ image, marks of the source ─▶ Draft ─┐ travels behind the rows of its instant
-//! sinks ─ how far they have written ────────────┴▶ format (bytes) ─▶ folder (temporary file, fsync, rename)
+//! sinks ─ how far they have written ────────────┴▶ contents ─▶ format (bytes) ─┬▶ folder (temporary file, fsync, rename)
+//!                                                                             └▶ bucket (conditional write; owner)
 //! ```
 //!
 //! A restart goes on from the last file: it reads again what came after, and yields the same windows again. A sink that
 //! can take back what it wrote after the checkpoint, or has kept it apart until then, shows each window once.
 
+mod bucket;
+mod contents;
 mod folder;
 mod format;
+mod owner;
+mod place;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::chunk::{Mark, ShardId};
 use crate::engine::{EngineImage, Facts};
-pub(crate) use folder::CheckpointFolder;
+use folder::CheckpointFolder;
 #[cfg(test)]
 pub(crate) use format::round_trip;
+pub(crate) use place::{CheckpointPlace, CheckpointStore};
 
 /// Where checkpoints go.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckpointSettings {
-    pub(crate) folder: PathBuf,
-    /// Forget what the folder has.
+    pub(crate) place: CheckpointPlace,
+    /// Forget what it has.
     pub(crate) is_fresh: bool,
 }
 

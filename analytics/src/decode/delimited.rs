@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::lenient::LineError;
+use crate::sql::FieldPath;
 
 /// How lines are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(crate) enum Form {
 }
 
 /// The fields of an NCSA line.
-const NCSA_FIELDS: [&str; 11] = [
+pub(super) const NCSA_FIELDS: [&str; 11] = [
     "client_ip",
     "remote_identity",
     "remote_user",
@@ -37,18 +38,18 @@ const NCSA_FIELDS: [&str; 11] = [
 
 impl Form {
     /// Where each wanted field stands in a line; None: it has no such field, so it is NULL.
-    pub(super) fn positions(&self, wanted: &[Vec<u8>]) -> Vec<Option<usize>> {
-        let place = |name: &[u8]| match self {
+    pub(super) fn positions(&self, wanted: &[FieldPath]) -> Vec<Option<usize>> {
+        let place = |name: &str| match self {
             Self::Json => None,
-            Self::Csv(columns) => columns.iter().position(|column| column.as_bytes() == name),
-            Self::Ncsa => NCSA_FIELDS.iter().position(|field| field.as_bytes() == name),
+            Self::Csv(columns) => columns.iter().position(|column| column == name),
+            Self::Ncsa => NCSA_FIELDS.iter().position(|field| *field == name),
         };
-        wanted.iter().map(|name| place(name)).collect()
+        wanted.iter().map(|path| place(path.key())).collect()
     }
 
     /// Whether a line has a field of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        *self == Self::Json || self.positions(&[name.as_bytes().to_vec()])[0].is_some()
+        *self == Self::Json || self.positions(&[FieldPath::of(name)])[0].is_some()
     }
 
     /// The fields of a line, in order.

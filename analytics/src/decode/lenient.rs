@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::sql::FieldPath;
+
 /// Why a line could not be read. The texts complete "line 7: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
@@ -45,21 +47,24 @@ pub(crate) struct Fields<'a> {
 /// # Errors
 /// When the line is not an object. With [`Missing::Bad`] too when it lacks a wanted field, or holds an object or a list
 /// in one.
-pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[Vec<u8>], missing: Missing) -> Result<Fields<'a>, LineError> {
+pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[FieldPath], missing: Missing) -> Result<Fields<'a>, LineError> {
     let mut values: Vec<Option<Cow<'a, str>>> = vec![None; wanted.len()];
     let mut cursor = Cursor { line, at: 0, is_legal_json: str::from_utf8(line).is_ok() };
     let outcome = cursor.members(|key, value| {
-        // A repeated key: the last one wins, as in most JSON parsers.
-        if let Some(index) = wanted.iter().position(|name| name.as_slice() == key.as_bytes()) {
-            values[index] = value;
+        // A repeated key: the last one wins, as in most JSON parsers. A value has no keys inside.
+        let is_wanted = |path: &FieldPath| path.key() == key && path.below().is_empty();
+        let mut places = wanted.iter().enumerate().filter(|(_, path)| is_wanted(path)).map(|(index, _)| index);
+        if let Some(first) = places.next() {
+            places.for_each(|index| values[index] = value.clone());
+            values[first] = value;
         }
     });
     match outcome {
         Ok(()) => {
             if missing == Missing::Bad
-                && let Some((_, name)) = values.iter().zip(wanted).find(|(value, _)| value.is_none())
+                && let Some((_, path)) = values.iter().zip(wanted).find(|(value, _)| value.is_none())
             {
-                return Err(missing_field(name));
+                return Err(missing_field(path));
             }
             Ok(Fields { values, is_legal_json: cursor.is_legal_json })
         }
@@ -69,16 +74,16 @@ pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[Vec<u8>], missing: Missing) ->
 }
 
 /// Lines with nested values are rare and not Apache's: they go through a whole JSON parser.
-fn parse_nested<'a>(line: &[u8], wanted: &[Vec<u8>], missing: Missing) -> Result<Fields<'a>, LineError> {
+fn parse_nested<'a>(line: &[u8], wanted: &[FieldPath], missing: Missing) -> Result<Fields<'a>, LineError> {
     let object: Value = serde_json::from_slice(line).map_err(|error| LineError::NotAnObject { at: error.column() })?;
     let mut values = Vec::with_capacity(wanted.len());
-    for name in wanted {
-        let name = String::from_utf8_lossy(name);
-        values.push(match object.get(name.as_ref()) {
-            None | Some(Value::Null) if missing == Missing::Bad => return Err(missing_field(name.as_bytes())),
+    for path in wanted {
+        let outer = object.get(path.key());
+        values.push(match path.below().iter().try_fold(outer, |value, key| Some(value?.get(key))).flatten() {
+            None | Some(Value::Null) if missing == Missing::Bad => return Err(missing_field(path)),
             None | Some(Value::Null) => None,
             Some(Value::Array(_) | Value::Object(_)) if missing == Missing::Bad => {
-                return Err(LineError::NotAValue { name: name.into_owned() });
+                return Err(LineError::NotAValue { name: shown(path) });
             }
             Some(Value::String(text)) => Some(Cow::Owned(text.clone())),
             Some(other) => Some(Cow::Owned(other.to_string())),
@@ -87,8 +92,26 @@ fn parse_nested<'a>(line: &[u8], wanted: &[Vec<u8>], missing: Missing) -> Result
     Ok(Fields { values, is_legal_json: true })
 }
 
-fn missing_field(name: &[u8]) -> LineError {
-    LineError::MissingField { name: String::from_utf8_lossy(name).into_owned() }
+/// The keys of an object whose values are no objects or lists; None when one is.
+///
+/// # Errors
+/// When the line is no object.
+pub(super) fn flat_keys(line: &[u8]) -> Result<Option<Vec<String>>, LineError> {
+    let mut cursor = Cursor { line, at: 0, is_legal_json: true };
+    let mut keys = Vec::new();
+    match cursor.members(|key, _| keys.push(key.into_owned())) {
+        Ok(()) => Ok(Some(keys)),
+        Err(Stop::Nested) => Ok(None),
+        Err(Stop::Broken) => Err(LineError::NotAnObject { at: cursor.at }),
+    }
+}
+
+fn missing_field(path: &FieldPath) -> LineError {
+    LineError::MissingField { name: shown(path) }
+}
+
+fn shown(path: &FieldPath) -> String {
+    if path.below().is_empty() { path.key().to_owned() } else { path.to_string() }
 }
 
 /// Why the cursor stopped early.
@@ -251,7 +274,7 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> Result<(String, bool), LineError> {
-        let fields = parse(line.as_bytes(), &[b"a".to_vec()], Missing::Bad)?;
+        let fields = parse(line.as_bytes(), &[FieldPath::of("a")], Missing::Bad)?;
         Ok((fields.values[0].as_deref().unwrap().to_owned(), fields.is_legal_json))
     }
 
@@ -297,11 +320,19 @@ mod tests {
 
     #[test]
     fn a_missing_field_or_null_may_be_no_value_and_a_nested_one_its_text() {
-        let one = |line: &'static str| parse(line.as_bytes(), &[b"a".to_vec()], Missing::Null).unwrap().values.remove(0);
+        let one = |line: &'static str| parse(line.as_bytes(), &[FieldPath::of("a")], Missing::Null).unwrap().values.remove(0);
         assert_eq!(one(r#"{"b":"1"}"#), None);
         assert_eq!(one(r#"{"a":null}"#), None);
         assert_eq!(one(r#"{"a":"null"}"#).as_deref(), Some("null"));
         assert_eq!(one(r#"{"a":{"b": [1]}}"#).as_deref(), Some(r#"{"b":[1]}"#));
+    }
+
+    #[test]
+    fn a_path_goes_into_objects() {
+        let paths = ["$.a.b", "$.a", "$.a.b.c", "$.b"].map(|path| FieldPath::parse(path).unwrap());
+        let read = |line: &'static str| parse(line.as_bytes(), &paths, Missing::Null).unwrap().values;
+        assert_eq!(read(r#"{"a":{"b":1},"b":"x"}"#), [Some("1".into()), Some(r#"{"b":1}"#.into()), None, Some("x".into())]);
+        assert_eq!(read(r#"{"a":"y","b":"\x41"}"#), [None, Some("y".into()), None, Some("A".into())]);
     }
 
     proptest::proptest! {
@@ -313,8 +344,8 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(line in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
-            let _ = parse(&line, &[b"a".to_vec()], Missing::Bad);
-            let _ = parse(&line, &[b"a".to_vec()], Missing::Null);
+            let _ = parse(&line, &[FieldPath::of("a")], Missing::Bad);
+            let _ = parse(&line, &[FieldPath::of("a")], Missing::Null);
         }
 
         #[test]

@@ -14,6 +14,7 @@ mod delimited;
 mod flat;
 mod lenient;
 mod record;
+mod sample;
 mod typed;
 
 use arrow::array::RecordBatch;
@@ -24,13 +25,14 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
 use crate::program::{Metadata, RowTime, StreamColumn};
-use crate::sql::SqlType;
+use crate::sql::{FieldPath, SqlType};
 use clf_time::ClfClock;
 use columns::Columns;
 pub(crate) use delimited::Form;
 use flat::Scan;
 use lenient::LineError;
 pub(crate) use lenient::Missing;
+pub(crate) use sample::{COMBINED_FIELDS, COMMON_FIELDS, converted, csv_width, json_paths, lines_of, ncsa_width};
 
 /// The field of the log that holds the time of the request.
 pub(crate) const TIME_FIELD: &str = "request_time";
@@ -118,8 +120,11 @@ impl LineCounts {
 /// Decodes chunks one after the other; each worker thread has its own.
 pub(crate) struct Decoder {
     plan: InputPlan,
-    /// The program's columns, then the time field when the time of a row stands in the line.
-    wanted: Vec<Vec<u8>>,
+    /// Where the program's columns stand, then the time field when the time of a row stands in the line.
+    wanted: Vec<FieldPath>,
+    /// The keys of `wanted` for the fast path; empty when one of them is in an object inside of the line's, or there are
+    /// more than it takes.
+    flat_keys: Vec<Vec<u8>>,
     /// For lines that are not JSON: where each of `wanted` stands in a line.
     positions: Vec<Option<usize>>,
     /// Where the time field stands in `wanted`.
@@ -144,16 +149,19 @@ impl Decoder {
         let declared: Vec<StreamColumn> =
             plan.columns.iter().cloned().chain(plan.metadata.iter().map(|metadata| metadata.column())).collect();
         let all: Vec<String> = declared.iter().map(|column| column.name.clone()).collect();
-        let names = &all[..plan.columns.len()];
-        let mut wanted: Vec<Vec<u8>> = names.iter().map(|name| name.clone().into_bytes()).collect();
-        if plan.row_time == RowTime::Event && !names.contains(&plan.time_field) {
-            wanted.push(plan.time_field.clone().into_bytes());
+        let mut wanted: Vec<FieldPath> = plan.columns.iter().map(|column| field(&plan.form, column)).collect();
+        let time = FieldPath::of(&plan.time_field);
+        if plan.row_time == RowTime::Event && !wanted.contains(&time) {
+            wanted.push(time.clone());
         }
-        let time_index = wanted.iter().position(|name| name == plan.time_field.as_bytes());
+        let time_index = wanted.iter().position(|path| *path == time);
+        let is_flat = wanted.len() <= MAX_FAST && wanted.iter().all(|path| path.below().is_empty());
+        let flat_keys = wanted.iter().filter(|_| is_flat).map(|path| path.key().as_bytes().to_vec()).collect();
         let is_plain = |column: &StreamColumn| column.sql_type == Some(SqlType::Varchar(65_535)) && !column.is_not_null;
         Self {
             positions: plan.form.positions(&wanted),
             wanted,
+            flat_keys,
             time_index,
             clock: RowClock::default(),
             columns: Columns::new(&all),
@@ -286,10 +294,10 @@ impl Decoder {
             let texts: Vec<Option<&str>> = self.positions.iter().map(field).collect();
             return self.append(&texts, given_ms);
         }
-        if self.wanted.len() <= MAX_FAST {
+        if self.flat_keys.len() == self.wanted.len() {
             let mut values = [b"".as_slice(); MAX_FAST];
             let values = &mut values[..self.wanted.len()];
-            if flat::scan(line, &self.wanted, values) == Scan::Found
+            if flat::scan(line, &self.flat_keys, values) == Scan::Found
                 && let Some(texts) = as_texts(values)
             {
                 return self.append(&texts[..values.len()], given_ms);
@@ -311,6 +319,12 @@ impl Decoder {
         self.columns.append(row_ms, values[..self.plan.columns.len()].iter().copied().chain(metadata));
         Ok(())
     }
+}
+
+/// Where a column's value stands in a line. Fields of CSV and NCSA lines have no keys, so there it is the column's name.
+fn field(form: &Form, column: &StreamColumn) -> FieldPath {
+    let path = column.path.clone().filter(|_| *form == Form::Json);
+    path.unwrap_or_else(|| FieldPath::of(&column.name))
 }
 
 /// A metadata column of a record, as text that its type reads.

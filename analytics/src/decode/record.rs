@@ -12,7 +12,7 @@ use md5::{Digest, Md5};
 const KPL_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const MD5_BYTES: usize = 16;
 
-/// The most that one compressed record may unfold to: a bound on memory, far above Kinesis' 10 MiB.
+/// The most that the compressed parts of one record may unfold to together: a bound on memory, far above Kinesis' 10 MiB.
 const MAX_UNFOLDED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A compressed record that does not unfold.
@@ -26,30 +26,29 @@ pub(super) enum RecordError {
 
 /// The contents of a record, in order: one, or the user records of an aggregate. Each may hold several lines.
 pub(super) fn contents(data: &[u8]) -> Vec<Result<Cow<'_, [u8]>, RecordError>> {
+    let mut room = MAX_UNFOLDED_BYTES;
     match aggregated(data) {
-        Some(parts) => parts.into_iter().map(decompress).collect(),
-        None => vec![decompress(data)],
+        Some(parts) => parts.into_iter().map(|part| decompress(part, &mut room)).collect(),
+        None => vec![decompress(data, &mut room)],
     }
 }
 
-fn decompress(data: &[u8]) -> Result<Cow<'_, [u8]>, RecordError> {
+fn decompress<'a>(data: &'a [u8], room: &mut u64) -> Result<Cow<'a, [u8]>, RecordError> {
     match data {
-        [0x1f, 0x8b, ..] => unfold("gzip", flate2::bufread::MultiGzDecoder::new(data)),
+        [0x1f, 0x8b, ..] => unfold("gzip", flate2::bufread::MultiGzDecoder::new(data), room),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             let decoder = zstd::Decoder::with_buffer(data).map_err(|source| RecordError::Broken { kind: "zstd", source })?;
-            unfold("zstd", decoder)
+            unfold("zstd", decoder, room)
         }
         _ => Ok(Cow::Borrowed(data)),
     }
 }
 
-fn unfold<'a>(kind: &'static str, decoder: impl Read) -> Result<Cow<'a, [u8]>, RecordError> {
+fn unfold<'a>(kind: &'static str, decoder: impl Read, room: &mut u64) -> Result<Cow<'a, [u8]>, RecordError> {
     let mut unfolded = Vec::new();
-    let read = decoder.take(MAX_UNFOLDED_BYTES + 1).read_to_end(&mut unfolded);
+    let read = decoder.take(*room + 1).read_to_end(&mut unfolded);
     let read = read.map_err(|source| RecordError::Broken { kind, source })?;
-    if read as u64 > MAX_UNFOLDED_BYTES {
-        return Err(RecordError::TooLarge { kind });
-    }
+    *room = room.checked_sub(read as u64).ok_or(RecordError::TooLarge { kind })?;
     Ok(Cow::Owned(unfolded))
 }
 
@@ -180,6 +179,15 @@ mod tests {
         for data in [wrong_digest, KPL_MAGIC.to_vec(), [KPL_MAGIC.as_slice(), &[0; 20]].concat()] {
             assert_eq!(opened(&data), std::slice::from_ref(&data));
         }
+    }
+
+    /// Each part alone was within the bound, and a record had room for a thousand of them.
+    #[test]
+    fn the_parts_of_a_record_unfold_to_the_bound_together() {
+        let part = gzip(&vec![b'x'; 30 << 20]);
+        let opened =
+            contents(&aggregate(&[&part, &part, &part, b"plain"])).into_iter().map(|part| part.is_ok()).collect::<Vec<_>>();
+        assert_eq!(opened, [true, true, false, true]);
     }
 
     #[test]

@@ -14,8 +14,12 @@ fn data(name: &str) -> Vec<u8> {
 
 /// Columns of text of any length.
 pub(crate) fn text_plan(columns: &[&str], row_time: RowTime) -> InputPlan {
-    let column =
-        |name: &&str| StreamColumn { name: (*name).to_owned(), sql_type: Some(SqlType::Varchar(65_535)), is_not_null: false };
+    let column = |name: &&str| StreamColumn {
+        name: (*name).to_owned(),
+        sql_type: Some(SqlType::Varchar(65_535)),
+        is_not_null: false,
+        path: None,
+    };
     let columns = columns.iter().map(column).collect();
     InputPlan { columns, metadata: vec![], row_time, time_field: TIME_FIELD.to_owned(), missing: Missing::Bad, form: Form::Json }
 }

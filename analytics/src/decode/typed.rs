@@ -59,7 +59,7 @@ fn note_misfits(column: &StreamColumn, text: &ArrayRef, converted: &ArrayRef, mi
 }
 
 /// Values that do not fit become NULL.
-fn convert_column(text: &ArrayRef, sql_type: SqlType) -> ArrayRef {
+pub(super) fn convert_column(text: &ArrayRef, sql_type: SqlType) -> ArrayRef {
     let data_type = sql_type.arrow();
     let plain = |text: &ArrayRef| cast(text, &data_type).unwrap_or_else(|_| arrow::array::new_null_array(&data_type, text.len()));
     match sql_type {

@@ -11,9 +11,11 @@ use crate::engine::Totals;
 /// What an instance is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Another instance is active, or this one is not ready yet.
+    /// Not ready yet.
     #[default]
-    Waiting,
+    Starting,
+    /// Another instance is active.
+    StandingBy,
     Running,
     Stopping,
 }
@@ -68,7 +70,8 @@ impl Health {
     /// Why it cannot do its work now; None when it can.
     pub(crate) fn hindrance(&self) -> Option<String> {
         match *self.phase.borrow() {
-            Phase::Waiting => Some("standing by: another instance is active, or the source is not connected yet".to_owned()),
+            Phase::Starting => Some("starting: the source is not connected yet".to_owned()),
+            Phase::StandingBy => Some("standing by: another instance is active".to_owned()),
             Phase::Stopping => Some("stopping".to_owned()),
             Phase::Running => self.blocked.borrow().as_ref().map(|sink| format!("a sink is blocked: {sink}")),
         }

@@ -71,8 +71,8 @@ impl LiveTables {
     /// # Errors
     /// When the engine has stopped.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>> {
-        if *self.health.phase.borrow() == Phase::Waiting {
-            bail!("this instance is standing by");
+        if matches!(*self.health.phase.borrow(), Phase::Starting | Phase::StandingBy) {
+            bail!("this instance is starting or standing by");
         }
         let mut latest = self.latest.lock().await;
         if let Some(taken) = latest.as_ref().filter(|taken| taken.at.elapsed() < SNAPSHOT_LIFE) {

@@ -30,13 +30,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::bad_lines::BadLines;
-use crate::checkpoint::{CheckpointFolder, Saved, SinkMarks};
+use crate::checkpoint::{CheckpointStore, Saved, SinkMarks};
 use crate::chunk::{Mark, ShardId};
 use crate::clock::now_ms;
 use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats, Totals};
 use crate::live::{self, Behind, Health, LiveTables, Phase};
 use crate::progress::Progress;
+use crate::service;
 use crate::settings::{InputSettings, Settings};
 use crate::sinks::{Network, Sinks};
 use crate::source::kinesis::{KinesisSource, StreamSettings};
@@ -75,8 +76,9 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     debug!("plans\n{}", engine.describe().join("\n"));
     let (told, health) = health(&settings);
     let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
-    let servers = serve_live(settings.listen, LiveTables::new(settings.shown.clone(), snapshots, health.clone())).await?;
-    let Some(start) = start(&settings, &mut engine, &stop).await? else {
+    let tables = LiveTables::new(settings.shown.clone(), snapshots, health.clone());
+    let servers = serve_live(settings.listen, tables, health.clone()).await?;
+    let Some(start) = start(&settings, &mut engine, &told.phase, &stop).await? else {
         return Ok(Summary { stats: engine.stats(), is_complete: false, open_windows: 0, is_kept: false });
     };
     let bad_lines = BadLines::open(settings.bad_lines.as_deref(), &start.sinks)?;
@@ -90,10 +92,10 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let decoders = (0..worker_count()).map(|_| decoders()).collect();
     let workers = workers::start(decoders)?;
-    let (number, folder) = (start.number, start.folder);
+    let (number, store) = (start.number, start.store);
     told.saved.send_replace(Saved { number, tried: number, ..Saved::default() });
     let checkpoints = Checkpoints {
-        is_kept: folder.is_some(),
+        is_kept: store.is_some(),
         interval: settings.checkpoint_interval,
         number,
         marks: start.marks,
@@ -102,7 +104,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
         is_due: false,
     };
     let output = spawn("output", {
-        let (stop, output) = (stop.clone(), Output { sinks, bad_lines, folder, saved: told.saved });
+        let (stop, output) = (stop.clone(), Output { sinks, bad_lines, store, saved: told.saved });
         move || output.run(outgoing, &stop)
     })?;
     let (decoded, until_idle, totals) = (workers.decoded, settings.until_idle, told.totals);
@@ -154,28 +156,37 @@ fn health(settings: &Settings) -> (Told, Health) {
 
 /// Where a run begins.
 struct Start {
-    folder: Option<CheckpointFolder>,
+    store: Option<CheckpointStore>,
     /// The number of the last checkpoint; 0: there is none.
     number: u64,
     marks: BTreeMap<ShardId, Mark>,
     sinks: SinkMarks,
 }
 
-/// Takes the checkpoint's folder and puts its state into the engine. None when `stop` came before another instance ended.
-async fn start(settings: &Settings, engine: &mut Engine, stop: &CancellationToken) -> Result<Option<Start>> {
-    let mut start = Start { folder: None, number: 0, marks: BTreeMap::new(), sinks: SinkMarks::new() };
+/// Takes the checkpoint's place and puts its state into the engine. None when `stop` came before another instance ended.
+async fn start(
+    settings: &Settings,
+    engine: &mut Engine,
+    phase: &watch::Sender<Phase>,
+    stop: &CancellationToken,
+) -> Result<Option<Start>> {
+    let mut start = Start { store: None, number: 0, marks: BTreeMap::new(), sinks: SinkMarks::new() };
     let Some(checkpoint) = &settings.checkpoint else { return Ok(Some(start)) };
-    let Some(folder) = CheckpointFolder::take(&checkpoint.folder, settings.identity(), stop).await? else { return Ok(None) };
+    let stand_by = || {
+        phase.send_replace(Phase::StandingBy);
+    };
+    let store = CheckpointStore::take(&checkpoint.place, settings.identity(), stand_by, stop).await?;
+    let Some(mut store) = store else { return Ok(None) };
     if checkpoint.is_fresh {
-        folder.forget()?;
+        store.forget().await?;
     }
-    if let Some(known) = folder.load()? {
+    if let Some(known) = store.load().await? {
         engine.restore(known.image, now_ms())?;
         let (number, open_windows) = (known.number, engine.open_windows());
-        info!(number, open_windows, folder = %checkpoint.folder.display(), "going on from the checkpoint");
-        start = Start { folder: None, number, marks: known.marks, sinks: known.sinks };
+        info!(number, open_windows, place = %checkpoint.place, "going on from the checkpoint");
+        start = Start { store: None, number, marks: known.marks, sinks: known.sinks };
     }
-    Ok(Some(Start { folder: Some(folder), ..start }))
+    Ok(Some(Start { store: Some(store), ..start }))
 }
 
 /// Waits for the engine, which ends when its input does or on `stop`; a failed part stops the others.
@@ -261,7 +272,7 @@ fn state_bound(settings: &Settings) {
     );
 }
 
-/// Listeners for live readers.
+/// What tells others how it goes: listeners for live readers, and the line to systemd.
 struct Servers {
     tasks: JoinSet<Result<()>>,
     stop: CancellationToken,
@@ -274,8 +285,9 @@ impl Servers {
     }
 }
 
-async fn serve_live(address: Option<SocketAddr>, tables: LiveTables) -> Result<Servers> {
+async fn serve_live(address: Option<SocketAddr>, tables: LiveTables, health: Health) -> Result<Servers> {
     let mut servers = Servers { tasks: JoinSet::new(), stop: CancellationToken::new() };
+    servers.tasks.spawn(service::tell(health, servers.stop.clone()));
     if let Some(address) = address {
         let listener = config::listen::on_loopback(address, "--listen").await?;
         config::say::listening(listener.local_addr()?);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use crate::bad_lines::BadLines;
-use crate::checkpoint::{CheckpointFolder, Draft, Saved};
+use crate::checkpoint::{CheckpointStore, Draft, Saved};
 use crate::clock::now_ms;
 use crate::decode::BadLine;
 use crate::engine::StreamRows;
@@ -26,7 +26,7 @@ pub(super) enum Report {
 pub(super) struct Output {
     pub(super) sinks: Sinks,
     pub(super) bad_lines: BadLines,
-    pub(super) folder: Option<CheckpointFolder>,
+    pub(super) store: Option<CheckpointStore>,
     pub(super) saved: watch::Sender<Saved>,
 }
 
@@ -36,6 +36,9 @@ impl Output {
         let outcome = self.write(reports);
         if outcome.is_err() {
             stop.cancel();
+        }
+        if let Some(store) = self.store.take() {
+            store.release();
         }
         match outcome {
             Err(error) if is_reader_gone(&error) => Ok(()),
@@ -61,9 +64,9 @@ impl Output {
     fn settle(&mut self, draft: Option<Box<Draft>>) -> Result<Result<()>> {
         let mut marks = self.sinks.settle().context("cannot write results")?;
         self.bad_lines.settle(&mut marks)?;
-        if let (Some(folder), Some(draft)) = (&self.folder, draft) {
+        if let (Some(store), Some(draft)) = (&mut self.store, draft) {
             let number = draft.number;
-            match folder.save(*draft, marks) {
+            match store.save(*draft, marks) {
                 Ok(bytes) => {
                     debug!(number, bytes, "saved a checkpoint");
                     self.saved.send_modify(|saved| *saved = Saved { number, at_ms: now_ms(), bytes, tried: number, ..*saved });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::StreamId;
 use super::reference::Reference;
 use super::relation::{Column, Metadata, ROWTIME, Relation, as_written};
-use crate::sql::{ColumnDefinition, Place, SqlError, SqlType, nearest};
+use crate::sql::{ColumnDefinition, FieldPath, Place, SqlError, SqlType, nearest};
 
 /// A stream of a program.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub(crate) struct StreamColumn {
     /// None for a subquery's: it follows from its expression.
     pub(crate) sql_type: Option<SqlType>,
     pub(crate) is_not_null: bool,
+    /// Where in an object of the input it stands, when that is not the field of its name.
+    pub(crate) path: Option<FieldPath>,
 }
 
 /// What the service calls the stream of row errors.
@@ -69,6 +71,10 @@ impl Catalog {
         }
         if let Some(column) = columns.iter().find(|column| column.name.name == ROWTIME) {
             return Err(SqlError::new(column.name.place, "every stream has ROWTIME; it is not declared"));
+        }
+        if let Some((_, place)) = columns.iter().find_map(|column| column.path.as_ref()) {
+            return Err(SqlError::new(*place, "PATH is for the columns of the input; this stream gets its rows from pumps")
+                .help("declare the input in a file of its own, and name that with --schema"));
         }
         let stream = Stream {
             name: name.to_owned(),
@@ -128,7 +134,7 @@ impl Catalog {
     /// The stream of a subquery.
     pub(super) fn add_inner(&mut self, pump: &str, columns: &[Column]) -> StreamId {
         let count = self.streams.iter().filter(|stream| stream.kind == StreamKind::Inner).count();
-        let column = |column: &Column| StreamColumn { name: column.name.clone(), sql_type: None, is_not_null: false };
+        let column = |column: &Column| StreamColumn { name: column.name.clone(), sql_type: None, is_not_null: false, path: None };
         self.streams.push(Stream {
             name: format!("{pump} subquery {}", count + 1),
             kind: StreamKind::Inner,
@@ -181,6 +187,7 @@ fn stored(columns: &[ColumnDefinition]) -> Vec<StreamColumn> {
         name: column.name.name.clone(),
         sql_type: Some(column.sql_type),
         is_not_null: column.is_not_null,
+        path: column.path.as_ref().map(|(path, _)| path.clone()),
     };
     columns.iter().map(column).collect()
 }

@@ -42,7 +42,7 @@ impl Metadata {
             Self::PartitionKey => SqlType::Varchar(512),
             Self::SequenceNumber | Self::ShardId => SqlType::Varchar(128),
         };
-        StreamColumn { name: self.name().to_owned(), sql_type: Some(sql_type), is_not_null: false }
+        StreamColumn { name: self.name().to_owned(), sql_type: Some(sql_type), is_not_null: false, path: None }
     }
 
     fn named(name: &str) -> Option<Self> {

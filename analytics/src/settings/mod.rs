@@ -237,9 +237,9 @@ impl Settings {
 
 /// Where checkpoints go; checks that the input can be read again from the middle.
 fn checkpoint(flags: &Flags, inputs: &[InputSettings]) -> Result<Option<CheckpointSettings>, Failure> {
-    let (Some(folder), is_fresh) = (flags.checkpoint.clone(), flags.fresh) else {
+    let (Some(place), is_fresh) = (flags.checkpoint.clone(), flags.fresh) else {
         return if flags.fresh {
-            Err(Failure::usage("--fresh forgets the state in the folder of --checkpoint; name it"))
+            Err(Failure::usage("--fresh forgets the state in the place of --checkpoint; name it"))
         } else {
             Ok(None)
         };
@@ -252,7 +252,7 @@ fn checkpoint(flags: &Flags, inputs: &[InputSettings]) -> Result<Option<Checkpoi
             "--checkpoint needs a ROWTIME that is the same when a row is read again; --rowtime clock is not, use arrival or event",
         ));
     }
-    Ok(Some(CheckpointSettings { folder, is_fresh }))
+    Ok(Some(CheckpointSettings { place, is_fresh }))
 }
 
 /// How lines are written. The columns of CSV are those that the input declares, in their order.

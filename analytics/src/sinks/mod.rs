@@ -12,6 +12,7 @@ mod file;
 mod json_lines;
 mod layout;
 mod parquet;
+mod parts;
 mod plan;
 mod records;
 mod remote;
@@ -26,6 +27,7 @@ use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
+use crate::bucket::Bucket;
 use crate::checkpoint::SinkMarks;
 use crate::engine::StreamRows;
 use crate::program::StreamId;
@@ -89,7 +91,12 @@ fn open(plan: SinkPlan, is_named: bool, mark: Option<&Value>, network: &Network)
             fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
             Box::new(file::FileSink::open(&path, format, layout, mark)?)
         }
-        Target::Parquet(folder) => Box::new(parquet::ParquetSink::open(&folder, layout, mark)?),
+        Target::Parquet(folder) => Box::new(parquet::ParquetSink::open(Box::new(parts::Folder::open(&folder)?), layout, mark)?),
+        Target::ParquetInBucket(place) => {
+            let bucket = network.wait(Bucket::open(&place));
+            let parts = parts::Objects::new(bucket, network.clone());
+            Box::new(parquet::ParquetSink::open(Box::new(parts), layout, mark)?)
+        }
         Target::Webhook(url) => Box::new(webhook::Webhook::new(url, layout, network.clone())?),
         Target::Kinesis(to) => Box::new(aws::AwsSink::kinesis(to, layout, network.clone())?),
         Target::Firehose(to) => Box::new(aws::AwsSink::firehose(to, layout, network.clone())?),

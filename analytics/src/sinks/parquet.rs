@@ -1,14 +1,13 @@
 //! Parquet files by date: `FOLDER/date=2026-11-21/STREAM-000007.parquet`, by the date of ROWTIME in UTC.
 //!
-//! Rows go into a file with the ending `.parquet.part`. A checkpoint finishes those files and notes them; only when it is
+//! Rows go into a part, see [`super::parts`]. A checkpoint finishes those files and notes them; only when it is
 //! saved they get their names. A restart gives their names to those that the checkpoint notes, removes the others, and
 //! writes again what came after the checkpoint. So a reader of `*.parquet` sees each window once.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMillisecondType;
 use parquet::arrow::ArrowWriter;
@@ -17,10 +16,10 @@ use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::parts::{Part, Parts};
 use super::plan::file_name;
 use super::{Layout, Sink};
 
-const PART: &str = "parquet.part";
 /// Dates that are written at the same time; beyond it the oldest is finished.
 const MAX_OPEN: usize = 4;
 /// Memory of one open file, after which its rows are written out.
@@ -28,7 +27,7 @@ const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 const DAY_MS: i64 = 86_400_000;
 
 pub(super) struct ParquetSink {
-    folder: PathBuf,
+    parts: Box<dyn Parts>,
     layout: Layout,
     mark: PartMark,
     /// By the day since 1970.
@@ -40,25 +39,24 @@ pub(super) struct ParquetSink {
 struct PartMark {
     /// The number of the next file.
     next: u64,
-    /// Finished files that have not got their names yet: these, without the ending.
+    /// Finished parts that have not got their names yet: these, without the ending.
     finished: Vec<PathBuf>,
 }
 
 struct OpenFile {
     name: PathBuf,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Part>,
 }
 
 impl ParquetSink {
-    /// Opens the folder. What the checkpoint does not know of is removed.
-    pub(super) fn open(folder: &Path, layout: Layout, mark: Option<&Value>) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    /// Goes on among these files. What the checkpoint does not know of is removed.
+    pub(super) fn open(parts: Box<dyn Parts>, layout: Layout, mark: Option<&Value>) -> Result<Self> {
         let known = mark.map(PartMark::deserialize).transpose().context("a checkpoint's note of Parquet files is wrong")?;
-        let mut sink = Self { folder: folder.to_owned(), layout, mark: known.clone().unwrap_or_default(), open: BTreeMap::new() };
+        let mut sink = Self { parts, layout, mark: known.clone().unwrap_or_default(), open: BTreeMap::new() };
         sink.saved().context("the checkpoint notes Parquet files; put them back, or start over with --fresh")?;
         let (parts, last) = sink.found()?;
         for part in parts {
-            fs::remove_file(&part).with_context(|| format!("cannot remove {}, which no checkpoint knows", part.display()))?;
+            sink.parts.remove(&part)?;
         }
         if known.is_none() {
             sink.mark.next = last.map_or(0, |last| last + 1); // beside the files of an earlier run
@@ -66,26 +64,16 @@ impl ParquetSink {
         Ok(sink)
     }
 
-    /// Files of this stream without a name yet, and the highest number.
+    /// Parts of this stream, and the highest number of its files.
     fn found(&self) -> Result<(Vec<PathBuf>, Option<u64>)> {
         let prefix = format!("{}-", file_name(&self.layout.name));
+        let number = |name: &Path| name.file_name()?.to_str()?.strip_prefix(&prefix)?.parse::<u64>().ok();
         let (mut parts, mut last) = (Vec::new(), None);
-        let cannot = || format!("cannot list {}", self.folder.display());
-        for day in fs::read_dir(&self.folder).with_context(cannot)? {
-            let day = day.with_context(cannot)?;
-            if !day.file_name().to_string_lossy().starts_with("date=") {
-                continue;
-            }
-            for file in fs::read_dir(day.path()).with_context(cannot)? {
-                let path = file.with_context(cannot)?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let Some((number, ending)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('.')) else { continue };
-                let Ok(number) = number.parse::<u64>() else { continue };
-                match ending {
-                    PART => parts.push(path),
-                    "parquet" => last = last.max(Some(number)),
-                    _ => {}
-                }
+        for (name, is_part) in self.parts.found()? {
+            match number(&name) {
+                Some(_) if is_part => parts.push(name),
+                Some(number) => last = last.max(Some(number)),
+                None => {}
             }
         }
         Ok((parts, last))
@@ -106,26 +94,32 @@ impl ParquetSink {
         if file.writer.in_progress_size() > MAX_FILE_BYTES {
             file.writer.flush().with_context(cannot)?;
         }
-        Ok(())
+        let is_full = self.parts.most_bytes().is_some_and(|most| file.writer.bytes_written() >= most);
+        match is_full.then(|| self.open.remove(&day)).flatten() {
+            Some(file) => self.finish(file),
+            None => Ok(()),
+        }
     }
 
     fn create(&mut self, day: i64, rows: &RecordBatch) -> Result<OpenFile> {
         let date = jiff::Timestamp::from_millisecond(day * DAY_MS)?.strftime("%Y-%m-%d").to_string();
-        let folder = self.folder.join(format!("date={date}"));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        let name = folder.join(format!("{}-{:06}", file_name(&self.layout.name), self.mark.next));
+        let name = Path::new(&format!("date={date}")).join(format!("{}-{:06}", file_name(&self.layout.name), self.mark.next));
         self.mark.next += 1;
-        let path = name.with_added_extension(PART);
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let part = self.parts.create(&name)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        Ok(OpenFile { name, writer: ArrowWriter::try_new(file, rows.schema(), Some(properties))? })
+        Ok(OpenFile { name, writer: ArrowWriter::try_new(part, rows.schema(), Some(properties))? })
     }
 
     fn finish_oldest(&mut self) -> Result<()> {
-        let Some((_, OpenFile { name, writer })) = self.open.pop_first() else { return Ok(()) };
-        let cannot = || format!("cannot finish {}", name.display());
-        let file = writer.into_inner().with_context(cannot)?;
-        file.sync_all().with_context(cannot)?;
+        match self.open.pop_first() {
+            Some((_, file)) => self.finish(file),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, OpenFile { name, writer }: OpenFile) -> Result<()> {
+        let part = writer.into_inner().with_context(|| format!("cannot finish {}", name.display()))?;
+        self.parts.finish(&name, part)?;
         self.mark.finished.push(name);
         Ok(())
     }
@@ -152,30 +146,34 @@ impl Sink for ParquetSink {
 
     /// Gives the finished files their names.
     fn saved(&mut self) -> Result<()> {
-        for name in std::mem::take(&mut self.mark.finished) {
-            let (from, to) = (name.with_added_extension(PART), name.with_added_extension("parquet"));
-            if !from.exists() && to.exists() {
-                continue; // it got its name before a crash
-            }
-            fs::rename(&from, &to).with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))?;
-            let folder = to.parent().ok_or_else(|| anyhow!("{} is in no folder", to.display()))?;
-            File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .with_context(|| format!("cannot save {}", folder.display()))?;
-        }
-        Ok(())
+        std::mem::take(&mut self.mark.finished).iter().try_for_each(|name| self.parts.publish(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+    use ::tests::servers::{Kind, Server};
+    use tokio::runtime::Handle;
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::parts::{Folder, Objects};
+    use super::super::remote::Network;
     use super::*;
+    use crate::bucket::Bucket;
     use crate::engine::tests::{REQUEST_COUNTS_SCHEMA, counted, request_counts};
 
     fn open(folder: &Path, mark: Option<&Value>) -> ParquetSink {
-        ParquetSink::open(folder, Layout::of_stream("request_counts", &REQUEST_COUNTS_SCHEMA), mark).unwrap()
+        ParquetSink::open(
+            Box::new(Folder::open(folder).unwrap()),
+            Layout::of_stream("request_counts", &REQUEST_COUNTS_SCHEMA),
+            mark,
+        )
+        .unwrap()
     }
 
     fn windows() -> Vec<RecordBatch> {
@@ -215,12 +213,15 @@ mod tests {
         assert_eq!(visible(folder.path()), expected.map(|(name, rows)| (name.to_owned(), rows)));
     }
 
-    #[test]
-    fn a_crash_at_any_moment_leaves_each_window_once() {
+    /// Crashes at each moment, and goes on; `place` opens the same place for each crash, and `rows` counts what readers see.
+    fn crash(place: impl Fn(usize) -> Box<dyn Parts>, rows: impl Fn(usize) -> usize) {
         let windows = windows();
         for crash_at in 0..4 {
-            let folder = tempfile::tempdir().unwrap();
-            let mut sink = open(folder.path(), None);
+            let open = |mark: Option<&Value>| {
+                let layout = Layout::of_stream("request_counts", &REQUEST_COUNTS_SCHEMA);
+                ParquetSink::open(place(crash_at), layout, mark).unwrap()
+            };
+            let mut sink = open(None);
             let mut mark = sink.settle().unwrap();
             sink.saved().unwrap();
             let mut next = 0; // the first window behind the checkpoint
@@ -236,15 +237,51 @@ mod tests {
             }
             drop(sink);
 
-            let mut sink = open(folder.path(), Some(&mark));
+            let mut sink = open(Some(&mark));
             for window in &windows[next..] {
                 sink.write(window).unwrap();
             }
             sink.settle().unwrap();
             sink.saved().unwrap();
-            let rows: usize = visible(folder.path()).iter().map(|(_, rows)| rows).sum();
-            assert_eq!(rows, 3, "crash at {crash_at}: {:?}", visible(folder.path()));
+            assert_eq!(rows(crash_at), 3, "crash at {crash_at}");
+            assert!(sink.found().unwrap().0.is_empty(), "crash at {crash_at}: a part is left");
         }
+    }
+
+    #[test]
+    fn a_crash_at_any_moment_leaves_each_window_once() {
+        let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+        let rows = |crash_at: usize| visible(folders[crash_at].path()).iter().map(|(_, rows)| rows).sum();
+        crash(|crash_at| Box::new(Folder::open(folders[crash_at].path()).unwrap()), rows);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_crash_at_any_moment_leaves_each_window_once_in_a_bucket() {
+        let Some(moto) = Server::start(Kind::Moto).await.unwrap() else { return };
+        let made = reqwest::Client::new().put(format!("{}/counts", moto.endpoint())).send().await.unwrap();
+        assert!(made.status().is_success());
+        let network = Network::new(Handle::current(), CancellationToken::new(), watch::Sender::new(None));
+        let endpoint = moto.endpoint().to_owned();
+        let bucket = move |crash_at: usize| {
+            Bucket::of_emulator(&format!("s3://counts/a b/{crash_at},endpoint={endpoint}").parse().unwrap())
+        };
+        let run = move || {
+            let rows = |crash_at: usize| network.wait(rows_in(&bucket(crash_at)));
+            crash(|crash_at| Box::new(Objects::new(bucket(crash_at), network.clone())), rows);
+        };
+        tokio::task::spawn_blocking(run).await.unwrap();
+    }
+
+    /// The rows of all files that readers see.
+    async fn rows_in(bucket: &Bucket) -> usize {
+        let mut rows = 0;
+        for key in bucket.list("date=").await.unwrap() {
+            assert!(key.ends_with(".parquet"), "{key}");
+            let bytes = bucket.get(&key).await.unwrap().unwrap().bytes;
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+            rows += reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        }
+        rows
     }
 
     #[test]

@@ -6,11 +6,13 @@ use std::str::FromStr;
 use config::aws::AwsSettings;
 
 use super::{Format, Layout};
+use crate::bucket::BucketPlace;
 use crate::program::StreamId;
 
 /// The forms that a sink is written in.
-pub(crate) const FORMS: &str = "STREAM=stdout, STREAM=table:FILE, =csv:FILE, =jsonl:FILE, =parquet:FOLDER, =kinesis:NAME, \
-     =firehose:NAME or =webhook:URL; behind kinesis and firehose ,endpoint=URL ,region=NAME ,id=FIELD";
+pub(crate) const FORMS: &str = "STREAM=stdout, STREAM=table:FILE, =csv:FILE, =jsonl:FILE, =parquet:FOLDER, =parquet:s3://BUCKET/PREFIX, \
+     =kinesis:NAME, =firehose:NAME or =webhook:URL; behind s3, kinesis and firehose ,endpoint=URL ,region=NAME, behind the \
+     last two ,id=FIELD";
 
 /// A sink as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) struct SinkText {
     aws: AwsSettings,
     /// The member of a row's JSON that gets the record's id.
     id_field: Option<String>,
+    /// The place, when it is in S3.
+    bucket: Option<BucketPlace>,
 }
 
 impl FromStr for SinkText {
@@ -36,7 +40,12 @@ impl FromStr for SinkText {
             place: String::new(),
             aws: AwsSettings::default(),
             id_field: None,
+            bucket: None,
         };
+        if kind == "parquet" && place.starts_with("s3://") {
+            sink.bucket = Some(place.parse().map_err(|error: String| wrong(&error))?);
+            return Ok(sink);
+        }
         for (index, part) in place.split(',').enumerate() {
             match part.split_once('=') {
                 Some(("endpoint", url)) if index > 0 => sink.aws.endpoint = Some(url.to_owned()),
@@ -77,6 +86,7 @@ pub(crate) enum Target {
     Stdout(Format),
     File(Format, PathBuf),
     Parquet(PathBuf),
+    ParquetInBucket(BucketPlace),
     Webhook(String),
     Kinesis(RemoteStream),
     Firehose(RemoteStream),
@@ -93,14 +103,14 @@ pub(crate) struct RemoteStream {
 impl SinkPlan {
     /// What was typed, for a stream with this layout. `kinesis` is where Kinesis is if the text does not say it.
     pub(crate) fn new(text: SinkText, stream: StreamId, layout: Layout, format: Format, kinesis: &AwsSettings) -> Self {
-        let SinkText { kind, place, aws, id_field, .. } = text;
+        let SinkText { kind, place, aws, id_field, bucket, .. } = text;
         let is_default = aws == AwsSettings::default();
         let remote = |aws| RemoteStream { name: place.clone(), aws, id_field };
         let target = match kind.as_str() {
             "table" => Target::File(Format::Table, place.into()),
             "csv" => Target::File(Format::Csv, place.into()),
             "jsonl" => Target::File(Format::Jsonl, place.into()),
-            "parquet" => Target::Parquet(place.into()),
+            "parquet" => bucket.map_or_else(|| Target::Parquet(place.into()), Target::ParquetInBucket),
             "webhook" => Target::Webhook(place),
             "kinesis" => Target::Kinesis(remote(if is_default { kinesis.clone() } else { aws })),
             "firehose" => Target::Firehose(remote(AwsSettings { region: aws.region.or(kinesis.region.clone()), ..aws })),
@@ -122,6 +132,7 @@ impl SinkPlan {
             Target::Stdout(_) => format!("{name}=stdout"),
             Target::File(_, path) => format!("{name}=file:{}", path.display()),
             Target::Parquet(folder) => format!("{name}=parquet:{}", folder.display()),
+            Target::ParquetInBucket(place) => format!("{name}=parquet:{place}"),
             Target::Webhook(url) => format!("{name}=webhook:{url}"),
             Target::Kinesis(to) => format!("{name}=kinesis:{}", to.name),
             Target::Firehose(to) => format!("{name}=firehose:{}", to.name),

@@ -10,6 +10,7 @@
 mod comments;
 mod error;
 mod later;
+mod path;
 mod query;
 mod rewrite;
 mod statements;
@@ -17,6 +18,7 @@ mod tokens;
 mod types;
 
 pub(crate) use error::{Place, SqlError, nearest};
+pub(crate) use path::FieldPath;
 pub(crate) use query::parse as parse_query;
 pub(crate) use rewrite::SPAN;
 pub(crate) use statements::{ColumnDefinition, Named, PumpStatement, Statement, StreamStatement};

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::error::{Place, SqlError, nearest};
+use super::path::FieldPath;
 use super::tokens::{bare_word, is_word, name, place, shown};
 use super::types::{self, SqlType};
 
@@ -26,6 +27,9 @@ pub(crate) struct ColumnDefinition {
     pub(crate) name: Named,
     pub(crate) sql_type: SqlType,
     pub(crate) is_not_null: bool,
+    /// `PATH '$.a.b'`: where the value stands in an object of the input, and where this is written. None: in the field of the
+    /// column's name.
+    pub(crate) path: Option<(FieldPath, Place)>,
 }
 
 /// `CREATE [OR REPLACE] PUMP name AS INSERT INTO stream [(columns)] SELECT …`.
@@ -166,7 +170,16 @@ impl Cursor<'_> {
         if is_not_null {
             self.expect("NULL")?;
         }
-        Ok(ColumnDefinition { name, sql_type, is_not_null })
+        let place = self.place();
+        let path = if self.eat("PATH") { Some((self.path()?, place)) } else { None };
+        Ok(ColumnDefinition { name, sql_type, is_not_null, path })
+    }
+
+    fn path(&mut self) -> Result<FieldPath, SqlError> {
+        let Some(Token::SingleQuotedString(text)) = self.current() else { return Err(self.expected("a path such as '$.a.b'")) };
+        let path = FieldPath::parse(text).map_err(|message| SqlError::new(self.place(), message))?;
+        self.at += 1;
+        Ok(path)
     }
 
     fn sql_type(&mut self) -> Result<SqlType, SqlError> {
@@ -269,6 +282,21 @@ mod tests {
             stream.columns.iter().map(|column| (column.name.name.as_str(), column.sql_type, column.is_not_null)).collect();
         assert_eq!(columns, [("CLIENT_IP", SqlType::Varchar(16), true), ("n", SqlType::Integer, false)]);
         assert_eq!(stream.name.name, "S");
+    }
+
+    #[test]
+    fn a_column_may_say_where_its_value_stands() {
+        let Ok(Statement::Stream(stream)) = parsed("CREATE STREAM s (a INTEGER NOT NULL PATH '$.x.\"it''s\"', b DATE)") else {
+            panic!("refused")
+        };
+        let paths: Vec<_> = stream
+            .columns
+            .iter()
+            .map(|column| column.path.as_ref().map(|(path, place)| (path.to_string(), place.column)))
+            .collect();
+        assert_eq!(paths, [Some(("$.x.\"it's\"".to_owned(), 37)), None]);
+        assert_eq!(fault("CREATE STREAM s (a INTEGER PATH x)"), (33, "expected a path such as '$.a.b', found `X`".to_owned()));
+        assert_eq!(fault("CREATE STREAM s (a INTEGER PATH 'x')"), (33, "a path begins with $".to_owned()));
     }
 
     #[test]

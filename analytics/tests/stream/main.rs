@@ -10,4 +10,5 @@ mod follow;
 mod inputs;
 mod kpl;
 mod operations;
+mod service;
 mod sinks;

@@ -75,6 +75,36 @@ async fn firehose_gets_each_row_as_a_line_with_its_id() {
     assert!(rows.iter().all(|row| row["ID"].as_str().is_some_and(|id| id.len() == 32)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_gets_parquet_files_by_date_and_keeps_the_checkpoint() {
+    let Some(moto) = Server::start(Kind::Moto).await.unwrap() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let made = reqwest::Client::new().put(format!("{}/logs", moto.endpoint())).send().await.unwrap();
+    assert!(made.status().is_success());
+    let program = folder.path().join("program.sql");
+    std::fs::write(&program, PROGRAM).unwrap();
+    let place = |prefix: &str| format!("s3://logs/{prefix},endpoint={}", moto.endpoint());
+    // The second run goes on from the checkpoint, behind the end of the file: it adds nothing.
+    for _ in 0..2 {
+        let mut analytics = command(env!("CARGO_BIN_EXE_analytics"));
+        analytics.arg("run").arg(&program).arg("--input").arg(tests::data::apache_json("access.log.gz"));
+        analytics.args(["--sink", &format!("COUNTS=parquet:{}", place("counts")), "--checkpoint", &place("state")]);
+        let output = analytics.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let keys = keys(moto.endpoint()).await;
+        let (files, others): (Vec<String>, Vec<String>) =
+            keys.into_iter().partition(|key| key.starts_with("counts/date=2026-11-21/COUNTS-"));
+        assert_eq!(others, ["state/state"], "no part is left, and no owner");
+        let mut rows = 0;
+        for key in files {
+            let file =
+                parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(object(moto.endpoint(), &key).await);
+            rows += file.unwrap().build().unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        }
+        assert_eq!(rows, ROWS);
+    }
+}
+
 /// A bucket and a delivery stream into it.
 async fn create_delivery_stream(endpoint: &str) {
     let made = reqwest::Client::new().put(format!("{endpoint}/logs")).send().await.unwrap();
@@ -93,20 +123,26 @@ async fn create_delivery_stream(endpoint: &str) {
     stream.extended_s3_destination_configuration(bucket).send().await.unwrap();
 }
 
-/// All objects of the bucket, one behind the other.
-async fn objects(endpoint: &str) -> Vec<u8> {
+/// An object of the bucket, or its listing.
+async fn object(endpoint: &str, key: &str) -> bytes::Bytes {
     // moto wants to know who asks, and believes anything.
     let signature = "AWS4-HMAC-SHA256 Credential=id/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
-    let client = reqwest::Client::new();
-    let get = async |path: String| {
-        let answer = client.get(format!("{endpoint}/logs{path}")).header("authorization", signature).send().await.unwrap();
-        answer.error_for_status().unwrap().bytes().await.unwrap()
-    };
-    let listing = String::from_utf8(get("?list-type=2&max-keys=1000".to_owned()).await.to_vec()).unwrap();
+    let request = reqwest::Client::new().get(format!("{endpoint}/logs/{key}")).header("authorization", signature);
+    request.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap()
+}
+
+/// The keys of the bucket.
+async fn keys(endpoint: &str) -> Vec<String> {
+    let listing = String::from_utf8(object(endpoint, "?list-type=2&max-keys=1000").await.to_vec()).unwrap();
     let keys = listing.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>")).map(|(key, _)| key);
+    keys.map(|key| key.replace("%3D", "=")).collect()
+}
+
+/// All objects of the bucket, one behind the other.
+async fn objects(endpoint: &str) -> Vec<u8> {
     let mut all = Vec::new();
-    for key in keys {
-        all.extend(get(format!("/{key}")).await);
+    for key in keys(endpoint).await {
+        all.extend(object(endpoint, &key).await);
     }
     all
 }
