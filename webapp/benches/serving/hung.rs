@@ -9,9 +9,8 @@ use crate::{
     table::{print, quantile},
 };
 
-pub(crate) async fn run(scale: Scale) -> Result<()> {
-    let (Some(server), Some(node)) = (MariaDb::start().await?, Memcached::start().await?) else { return Ok(()) };
-    let site = Site::start(&format!("{}{}", database(&server), cache(&node))).await?;
+pub(crate) async fn run(scale: Scale, server: &MariaDb, node: &Memcached) -> Result<()> {
+    let site = Site::start(&format!("{}{}", database(server), cache(node))).await?;
     let steady = async || load::a_second(scale.pages_per_second, scale.hung_time, &site.page()).await;
     let well = steady().await?;
     node.process().hang()?;

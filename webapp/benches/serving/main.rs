@@ -26,6 +26,7 @@ mod table;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use tests::backends::{MariaDb, Memcached};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +56,20 @@ async fn main() -> Result<()> {
         bail!("there is no bench {unknown:?}; choose from page, rows, memory, hung");
     }
     let is_asked = |topic: &str| topics.is_empty() || topics.contains(&topic);
-    if is_asked("page") {
-        page::run(scale).await?;
-    }
     if is_asked("rows") {
         rows::run(scale).await?;
     }
+    let (Some(server), Some(node)) = (MariaDb::start().await?, Memcached::start().await?) else { return Ok(()) };
+    // First, because the pictures of an empty database are in the folder of the first site.
     if is_asked("memory") {
-        memory::run(scale).await?;
+        memory::run(scale, &server, &node).await?;
     }
+    if is_asked("page") {
+        page::run(scale, &server, &node).await?;
+    }
+    // Last, because the cache hangs after it.
     if is_asked("hung") {
-        hung::run(scale).await?;
+        hung::run(scale, &server, &node).await?;
     }
     Ok(())
 }

@@ -12,9 +12,8 @@ use crate::{
 
 const VISITORS: usize = 64;
 
-pub(crate) async fn run(scale: Scale) -> Result<()> {
-    let (Some(server), Some(node)) = (MariaDb::start().await?, Memcached::start().await?) else { return Ok(()) };
-    let site = Site::start(&format!("{}{}", database(&server), cache(&node))).await?;
+pub(crate) async fn run(scale: Scale, server: &MariaDb, node: &Memcached) -> Result<()> {
+    let site = Site::start(&format!("{}{}", database(server), cache(node))).await?;
     let (at_start, _) = cpu::resident_mib(site.id()?)?;
     let urls = site.page_and_pictures().await?;
     load::at_a_time(VISITORS, scale.pages * 10, Connections::Kept, &urls).await?;

@@ -19,17 +19,16 @@ const VISITORS: usize = 16;
 
 const ORIGINAL: &str = "PHP on Apache, memcached";
 
-pub(crate) async fn run(scale: Scale) -> Result<()> {
-    let (Some(server), Some(node)) = (MariaDb::start().await?, Memcached::start().await?) else { return Ok(()) };
-    let with_memcached = Site::start(&format!("{}{}", database(&server), cache(&node))).await?;
-    let local = Site::start(&format!("{}[cache]\nstore = \"local\"\nexpiry = \"1h\"\n", database(&server))).await?;
-    let original = Original::start(&server, &node).await?;
+pub(crate) async fn run(scale: Scale, server: &MariaDb, node: &Memcached) -> Result<()> {
+    let with_memcached = Site::start(&format!("{}{}", database(server), cache(node))).await?;
+    let local = Site::start(&format!("{}[cache]\nstore = \"local\"\nexpiry = \"1h\"\n", database(server))).await?;
+    let original = Original::start(server, node).await?;
     let mut contenders = vec![
-        Contender::new("`webapp`, memcached", with_memcached.page(), with_memcached.id()?, &server, Some(&node)),
-        Contender::new("`webapp`, own cache", local.page(), local.id()?, &server, Some(&node)),
+        Contender::new("`webapp`, memcached", with_memcached.page(), with_memcached.id()?, server, Some(node)),
+        Contender::new("`webapp`, own cache", local.page(), local.id()?, server, Some(node)),
     ];
     if let Some(original) = &original {
-        contenders.push(Contender::new(ORIGINAL, original.page(), original.id()?, &server, Some(&node)));
+        contenders.push(Contender::new(ORIGINAL, original.page(), original.id()?, server, Some(node)));
     }
     let mut rounds: BTreeMap<(Connections, &str), Vec<Round>> = BTreeMap::new();
     for _ in 0..scale.rounds {
