@@ -177,10 +177,11 @@ impl Records {
     }
 }
 
-/// MySQL gave this statement up for another one; it changed nothing.
+/// MySQL gave this statement up for another one; it changed nothing. MariaDB says 1467 when that happened while the statement
+/// waited for its id.
 fn is_deadlock(error: &dyn sqlx::error::DatabaseError) -> bool {
-    const DEADLOCK: u16 = 1213;
-    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|error| error.number() == DEADLOCK)
+    const DEADLOCKS: [u16; 2] = [1213, 1467];
+    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|error| DEADLOCKS.contains(&error.number()))
 }
 
 #[cfg(test)]
