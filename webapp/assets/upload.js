@@ -103,7 +103,7 @@ function makeDialog(form) {
     name.textContent = file.name;
     alt.type = "text";
     alt.maxLength = document.getElementById("alt").maxLength;
-    alt.placeholder = "What is to be seen? (optional)";
+    alt.placeholder = "What is to be seen?";
     alt.setAttribute("aria-label", `What is to be seen on ${file.name}?`);
     state.className = "state";
     state.append(alt);

@@ -19,7 +19,8 @@ const MAX_CHARS: usize = 128;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// The most tried passwords of eight characters or more, and stems of very many others.
+/// 10,000 passwords, the most tried first: those of eight characters or more, and words of five or more, which are the stems
+/// of very many others. ASVS 6.2.4 asks for 3,000. Our own choice, then the list of zxcvbn-ts 4.1.3 (MIT).
 const COMMON: &str = include_str!("../assets/common-passwords.txt");
 
 /// Why a password is not good enough; the text is for the person who typed it.
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     fn checked(password: &str) -> Result<(), BadPassword> {
-        check(password, &UserName::parse("Margaret").unwrap(), 12)
+        check(password, &UserName::parse("Brunhilde").unwrap(), 12)
     }
 
     #[test]
@@ -123,9 +124,20 @@ mod tests {
         assert_eq!(checked(&"ab cdefgh".repeat(20)), Err(BadPassword::Long));
         assert_eq!(checked("Password2024!"), Err(BadPassword::Common));
         assert_eq!(checked("qwertyuiop123"), Err(BadPassword::Common));
-        assert_eq!(checked("margaret12345"), Err(BadPassword::Guessable));
+        assert_eq!(checked("Dragon19841984"), Err(BadPassword::Common));
+        assert_eq!(checked("brunhilde12345"), Err(BadPassword::Guessable));
         assert_eq!(checked("abababababab"), Err(BadPassword::Guessable));
         assert_eq!(checked("abcdefghijklm"), Err(BadPassword::Guessable));
+    }
+
+    #[test]
+    fn the_list_has_what_the_standard_asks_for() {
+        let long = COMMON.lines().filter(|common| common.len() >= 8).count();
+        assert!(long >= 3_000, "{long}");
+        assert!(
+            COMMON.lines().all(|common| common.to_lowercase() == common && common.len() >= 4),
+            "in the form it is compared in"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
     picture::{LARGE, Picture, PictureError, SMALL},
-    records::NewPicture,
+    records::{NewPicture, Quota},
     remote::StoreError,
     site::Site,
     storage::{PictureKey, Rendition, Storage},
@@ -85,9 +85,13 @@ struct Encoded {
 /// # Errors
 /// Why it is not on the site.
 pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), PublishError> {
-    check_allowed(site, &upload).await?;
+    let quota = quota(site, &upload);
+    if quota.is_some() {
+        check_allowed(site, upload.owner.as_str(), &upload.content_hash).await?;
+    }
     let Upload { source, owner, filename, alt_text, content_hash, origin } = upload;
     let encoded = encode(site, source).await?;
+    let (name, hash) = (owner.clone(), content_hash.clone());
     let own_site = site.clone();
     let storing = site.tasks.spawn(async move {
         let Encoded { files, key, size: (width, height), bytes } = encoded;
@@ -103,6 +107,7 @@ pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), Publ
             height,
             created: origin.created,
             import_key: origin.import_key.as_deref(),
+            quota,
             ..NewPicture::new(kind, key)
         };
         let added = own_site.records.add(&row).await;
@@ -111,21 +116,30 @@ pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), Publ
         if !matches!(added, Ok(Some(_)) | Err(StoreError::TimedOut { .. })) {
             own_site.storage.remove(kind, key).await;
         }
-        added.context("cannot add a picture to the database")?;
+        let added = added.context("cannot add a picture to the database")?;
         own_site.pictures_changed().await;
-        Ok(())
+        Ok(added.is_some())
     });
-    storing.await.map_err(anyhow::Error::from).flatten().map_err(failed)
+    let is_added = storing.await.map_err(anyhow::Error::from).flatten().map_err(failed)?;
+    if is_added || quota.is_none() {
+        return Ok(()); // what is imported twice is there
+    }
+    // Another upload of theirs was quicker; it is the reason, whatever is left of it by now.
+    check_allowed(site, name.as_str(), &hash).await.and(Err(PublishError::Duplicate))
 }
 
-/// Asks before the work. Uploads at the same moment may go over a limit by what they have in flight.
-async fn check_allowed(site: &Site, upload: &Upload) -> Result<(), PublishError> {
-    if matches!(upload.source, Source::Drawn(_)) || upload.origin.import_key.is_some() {
-        return Ok(()); // ours, and the original's, do not count
-    }
-    let owner = upload.owner.as_str();
+/// What the owner may have; none for pictures of ours and of the original, which do not count.
+fn quota(site: &Site, upload: &Upload) -> Option<Quota> {
+    let limits = &site.settings.upload;
+    let counts = !matches!(upload.source, Source::Drawn(_)) && upload.origin.import_key.is_none();
+    let quota = Quota { pictures: limits.max_photos_per_owner, bytes: limits.max_mib_per_owner.saturating_mul(1024 * 1024) };
+    counts.then_some(quota)
+}
+
+/// Asks before the work, so that nothing is decoded in vain. The row is added by the same rules.
+async fn check_allowed(site: &Site, owner: &str, content_hash: &str) -> Result<(), PublishError> {
     let no_database = |error: StoreError| PublishError::Failed(anyhow::Error::from(error).context("cannot ask the database"));
-    if site.records.duplicate(owner, &upload.content_hash).await.map_err(no_database)?.is_some() {
+    if site.records.duplicate(owner, content_hash).await.map_err(no_database)?.is_some() {
         return Err(PublishError::Duplicate);
     }
     let limits = &site.settings.upload;

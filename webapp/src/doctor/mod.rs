@@ -5,12 +5,16 @@
 //! | `files` | the data folder: can it be written, is there room |
 //! | `reader` | the access log: may the agent's user read it; rights of the file and of every folder above; pure |
 //! | `database` | the database: login, TLS, tables, time of a query |
+//! | `memories` | memcached and Redis: login, TLS, time of a question |
+//! | `bucket` | S3: credentials, rights, time of a question |
 //! | `network` | a server: does its name resolve, does its port answer, how fast |
 //!
 //! Changes nothing, except that it makes and removes a file in the data folder to see that this works.
 
+mod bucket;
 mod database;
 mod files;
+mod memories;
 mod network;
 mod reader;
 
@@ -118,6 +122,9 @@ async fn examine(settings: &Settings, reader: &str) -> Vec<Finding> {
     findings.push(network::own_port(settings.listen).await);
     findings.push(sign_in(settings));
     findings.extend(database::database(settings).await);
+    findings.extend(memories::memcached(&settings.memcached).await);
+    findings.extend(memories::redis(&settings.redis).await);
+    findings.extend(bucket::bucket(&settings.s3).await);
     findings
 }
 

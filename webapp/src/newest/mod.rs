@@ -113,15 +113,18 @@ impl NewestPictures {
         if self.settings.store == CacheStore::None {
             return self.read(records, None).await;
         }
-        if let Some(found) = self.find_new().await.1 {
-            return Ok(found);
+        match self.find_new().await {
+            Some((_, Some(found))) => return Ok(found),
+            Some((_, None)) => {}
+            // Asking it again, or filling it, would only add its time limit to this page once more.
+            None => return self.read(records, Some(String::new())).await,
         }
         let _turn = self.refill.lock().await;
         // Somebody may have filled it while this page waited.
-        let (generation, found) = self.find_new().await;
-        match found {
-            Some(found) => Ok(found),
-            None => self.read(records, generation).await,
+        match self.find_new().await {
+            Some((_, Some(found))) => Ok(found),
+            Some((generation, None)) => self.read(records, generation).await,
+            None => self.read(records, Some(String::new())).await,
         }
     }
 
@@ -143,14 +146,27 @@ impl NewestPictures {
         if let Some(memory) = &self.memory { memory.ping().await } else { Vec::new() }
     }
 
-    /// The generation of now, and the cached rows if they are new.
-    async fn find_new(&self) -> (Option<String>, Option<Newest>) {
-        let Cached { generation, rows } = self.cached().await;
+    /// The generation of now, and the cached rows if they are new. None when the cache does not answer.
+    async fn find_new(&self) -> Option<(Option<String>, Option<Newest>)> {
+        if let Some(found) = self.find_seen().await? {
+            return Some((None, Some(found)));
+        }
+        let Cached { generation, rows } = self.cached().await?;
         let found = rows.filter(|rows| rows.is_new(generation.as_deref(), now_ms(), self.settings.expiry));
-        (generation, found.map(|rows| self.remember(rows, Source::Cache)))
+        Some((generation, found.map(|rows| self.remember(rows, Source::Cache))))
     }
 
-    /// Reads the database, and fills the cache. Old rows are shown if it does not answer.
+    /// The rows that this process saw last, if the cache says that they are of now: then all rows need not be sent and read
+    /// again, which is most of the work of a page. The outer None: the cache does not answer.
+    async fn find_seen(&self) -> Option<Option<Newest>> {
+        let (Some(memory), Some(rows)) = (&self.memory, self.with_local(|local| local.rows.clone())) else { return Some(None) };
+        let [generation] = memory.get(PLACE, [GENERATION]).await.ok()?;
+        let generation = generation.and_then(|text| String::from_utf8(text).ok());
+        let is_new = rows.is_new(generation.as_deref(), now_ms(), self.settings.expiry);
+        Some(is_new.then_some(Newest { records: rows.records, source: Source::Cache }))
+    }
+
+    /// Reads the database, and fills the cache; not with the empty generation, which is of nobody. Old rows are shown if it does not answer.
     async fn read(&self, records: &Records, generation: Option<String>) -> Result<Newest, StoreError> {
         let generation = match generation {
             Some(generation) => Some(generation),
@@ -165,7 +181,7 @@ impl NewestPictures {
             }
             Err(error) => {
                 let old = self.with_local(|local| local.rows.clone());
-                let old = if old.is_some() { old } else { self.cached().await.rows };
+                let old = if old.is_some() { old } else { self.cached().await.and_then(|cached| cached.rows) };
                 match old.filter(|rows| rows.is_useful(now_ms(), self.settings.stale)) {
                     Some(rows) => Ok(Newest { records: rows.records, source: Source::Stale }),
                     None => Err(error),
@@ -174,16 +190,18 @@ impl NewestPictures {
         }
     }
 
-    async fn cached(&self) -> Cached {
+    /// What the cache knows. None when it does not answer.
+    async fn cached(&self) -> Option<Cached> {
         let Some(memory) = &self.memory else {
-            return self.with_local(|local| Cached { generation: Some(local.generation.clone()), rows: local.rows.clone() });
+            let known = |local: &mut Local| Cached { generation: Some(local.generation.clone()), rows: local.rows.clone() };
+            return Some(self.with_local(known));
         };
         // Its guard has told the log; the page goes on without it.
-        let [generation, rows] = memory.get(PLACE, [GENERATION, &self.name]).await.unwrap_or_default();
-        Cached {
+        let [generation, rows] = memory.get(PLACE, [GENERATION, &self.name]).await.ok()?;
+        Some(Cached {
             generation: generation.and_then(|text| String::from_utf8(text).ok()),
             rows: rows.and_then(|text| serde_json::from_slice(&text).ok()),
-        }
+        })
     }
 
     /// Makes a generation in a store that has none, as after its start.
@@ -269,7 +287,7 @@ mod tests {
     async fn rows_read_before_a_change_are_not_shown_after_it() {
         let (_folder, records) = empty().await;
         let cache = cache(CacheStore::Local);
-        let (generation, _) = cache.find_new().await;
+        let (generation, _) = cache.find_new().await.unwrap();
         add(&records).await;
         cache.changed().await;
         // A page that began before the upload fills the cache after it.

@@ -99,6 +99,7 @@ pub(crate) fn router(site: Arc<Site>, log: AccessLog) -> Router {
         .route(SIGN_IN, get(sign_in::show).post(sign_in::act))
         .route(REGISTER, post(sign_in::register))
         .route("/web-demo/photos/{id}", get(photo::show))
+        .route("/web-demo/photos/{id}/describe", post(photo::describe))
         .route("/web-demo/photos/{id}/delete", post(photo::delete))
         .route("/web-demo/photos/{id}/restore", post(photo::restore))
         .route("/web-demo/uploads/{key}", get(files::picture))

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use super::{
     PAGE, PHOTOS,
     card::Card,
-    forms, index,
+    forms,
+    index::{self, MAX_ALT_CHARS},
     layout::{Layout, rendered, rendered_refusal},
     refusal::Refusal,
+    upload::clean_alt,
     visitor::Visitor,
 };
 use crate::{records::Record, remote::StoreError, server::Connection, site::Site};
@@ -29,7 +31,16 @@ struct PhotoPage {
     newer_url: Option<String>,
     older_url: Option<String>,
     /// Given to its owner only.
-    delete_url: Option<String>,
+    own: Option<Own>,
+}
+
+/// What its owner can do with a photo.
+struct Own {
+    describe_url: String,
+    /// The words as they are, without what stands for them when there are none.
+    alt_text: String,
+    max_alt_chars: usize,
+    delete_url: String,
     undo_minutes: u64,
 }
 
@@ -44,6 +55,16 @@ struct MessagePage {
 struct OwnersForm {
     #[serde(default)]
     csrf: String,
+    #[serde(default)]
+    alt: String,
+}
+
+/// What an owner asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Describe,
+    Delete,
+    Restore,
 }
 
 /// GET: the photo, with its neighbours.
@@ -79,8 +100,13 @@ pub(super) async fn show(
         photo: Card::new(&site, &record).await,
         newer_url: url(newer),
         older_url: url(older),
-        delete_url: is_own.then(|| format!("{PHOTOS}{id}/delete")),
-        undo_minutes: site.settings.upload.undo.as_secs().div_ceil(60),
+        own: is_own.then(|| Own {
+            describe_url: format!("{PHOTOS}{id}/describe"),
+            alt_text: record.alt_text.clone(),
+            max_alt_chars: MAX_ALT_CHARS,
+            delete_url: format!("{PHOTOS}{id}/delete"),
+            undo_minutes: site.settings.upload.undo.as_secs().div_ceil(60),
+        }),
     };
     rendered(&page, StatusCode::OK, visitor.as_ref())
 }
@@ -99,7 +125,7 @@ pub(super) async fn delete(
     Path(id): Path<i64>,
     request: Request,
 ) -> Response {
-    change(state, ends, id, request, true).await
+    change(state, ends, id, request, Change::Delete).await
 }
 
 /// POST: brings a deleted photo back.
@@ -109,7 +135,17 @@ pub(super) async fn restore(
     Path(id): Path<i64>,
     request: Request,
 ) -> Response {
-    change(state, ends, id, request, false).await
+    change(state, ends, id, request, Change::Restore).await
+}
+
+/// POST: changes the words for those who do not see it.
+pub(super) async fn describe(
+    state: State<Arc<Site>>,
+    ends: Extension<Connection>,
+    Path(id): Path<i64>,
+    request: Request,
+) -> Response {
+    change(state, ends, id, request, Change::Describe).await
 }
 
 async fn change(
@@ -117,7 +153,7 @@ async fn change(
     Extension(ends): Extension<Connection>,
     id: i64,
     request: Request,
-    is_delete: bool,
+    change: Change,
 ) -> Response {
     let mut visitor = match forms::visitor_of_form(&site, request.headers()).await {
         Ok(visitor) => visitor,
@@ -126,7 +162,7 @@ async fn change(
             return index::refused(&site, ends, None, &refusal).await;
         }
     };
-    match changed(&site, visitor.as_mut(), id, request, is_delete).await {
+    match changed(&site, visitor.as_mut(), id, request, change).await {
         Ok(response) => response,
         Err(refusal) => index::refused(&site, ends, visitor.as_ref(), &refusal).await,
     }
@@ -137,7 +173,7 @@ async fn changed(
     visitor: Option<&mut Visitor>,
     id: i64,
     request: Request,
-    is_delete: bool,
+    change: Change,
 ) -> Result<Response, Refusal> {
     let form: OwnersForm = forms::read(request).await?;
     let visitor = visitor.ok_or_else(Refusal::signed_out)?;
@@ -145,20 +181,23 @@ async fn changed(
         return Err(Refusal::foreign_form());
     }
     let owner = visitor.user().as_str().to_owned();
-    let done = if is_delete { site.records.delete(id, &owner).await } else { site.records.restore(id, &owner).await };
+    let done = match change {
+        Change::Describe => site.records.describe(id, &owner, &clean_alt(&form.alt)).await,
+        Change::Delete => site.records.delete(id, &owner).await,
+        Change::Restore => site.records.restore(id, &owner).await,
+    };
     if !done.map_err(|error| Refusal::no_database(&error))? {
-        let problem = if is_delete {
-            "This photo is not yours, or is gone already."
-        } else {
-            "This photo cannot be brought back: the time for it is over."
+        let problem = match change {
+            Change::Describe | Change::Delete => "This photo is not yours, or is gone already.",
+            Change::Restore => "This photo cannot be brought back: the time for it is over.",
         };
         return Err(Refusal::new(StatusCode::NOT_FOUND, problem));
     }
     site.pictures_changed().await;
-    let (notice, target) = if is_delete {
-        ("Photo deleted.", format!("{PAGE}?deleted={id}"))
-    } else {
-        ("The photo is back.", format!("{PHOTOS}{id}"))
+    let (notice, target) = match change {
+        Change::Describe => ("Description saved.", format!("{PHOTOS}{id}")),
+        Change::Delete => ("Photo deleted.", format!("{PAGE}?deleted={id}")),
+        Change::Restore => ("The photo is back.", format!("{PHOTOS}{id}")),
     };
     visitor.leave_notice(site, Some(notice.to_owned())).await;
     Ok((visitor.cookies(), Redirect::to(&target)).into_response())

@@ -249,7 +249,7 @@ fn broken(error: &anyhow::Error) -> Refusal {
 }
 
 /// Words on one line, without control characters.
-fn clean_alt(typed: &str) -> String {
+pub(super) fn clean_alt(typed: &str) -> String {
     let words: Vec<&str> = typed.split_whitespace().collect();
     words.join(" ").chars().filter(|character| !character.is_control()).take(MAX_ALT_CHARS).collect()
 }

@@ -27,6 +27,15 @@ pub(crate) struct NewPicture<'a> {
     pub(crate) created: Option<Timestamp>,
     /// Which row of the original it is.
     pub(crate) import_key: Option<&'a str>,
+    /// What its owner may have; none for what does not count.
+    pub(crate) quota: Option<Quota>,
+}
+
+/// What an owner may have, deleted pictures included until their files are gone. 0: no limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) pictures: u32,
+    pub(crate) bytes: u64,
 }
 
 impl NewPicture<'_> {
@@ -44,9 +53,13 @@ impl NewPicture<'_> {
             content_hash: "",
             created: None,
             import_key: None,
+            quota: None,
         }
     }
 }
+
+/// How often an insert is tried again that got in the way of another of the same owner: InnoDB gives one of them up.
+const TRIES: usize = 10;
 
 /// Runs a change with its arguments, in order, and gives the number of rows it changed.
 macro_rules! change {
@@ -60,30 +73,22 @@ macro_rules! change {
 }
 
 impl Records {
-    /// Adds a picture and gives its id; none if its `import_key` or its key is in the table already.
+    /// Adds a picture and gives its id; none if its `import_key` or its key is in the table already, or its owner has the same
+    /// picture or as much as allowed. Looking and adding are one statement: uploads at the same moment, on any node, do not
+    /// add up to more.
     ///
     /// # Errors
     /// When the database does not answer; so do all of these. Then the row may be there or not.
     pub(crate) async fn add(&self, picture: &NewPicture<'_>) -> Result<Option<i64>, StoreError> {
-        const ADD: &str = "INSERT INTO photos (username, filename, storage, storage_key, size_bytes, width, height, alt_text, \
-                           content_hash, import_key, timeline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, CURRENT_TIMESTAMP))";
         const ID: &str = "SELECT id FROM photos WHERE storage_key = ?";
         let insert = async {
-            on_engine!(&self.engine, pool => {
-                let query = sqlx::query(ADD)
-                    .bind(picture.owner)
-                    .bind(picture.filename)
-                    .bind(picture.storage.as_str())
-                    .bind(picture.key.to_string())
-                    .bind(i64::try_from(picture.size_bytes).unwrap_or(i64::MAX))
-                    .bind(i64::from(picture.width))
-                    .bind(i64::from(picture.height))
-                    .bind(picture.alt_text)
-                    .bind(picture.content_hash)
-                    .bind(picture.import_key)
-                    .bind(picture.created.map(sql_time));
-                query.execute(pool).await.map(drop)
-            })
+            let mut tries = 1;
+            loop {
+                match self.insert(picture).await {
+                    Err(sqlx::Error::Database(error)) if is_deadlock(error.as_ref()) && tries < TRIES => tries += 1,
+                    done => return done.map(drop),
+                }
+            }
         };
         if !self.insert_unless_there(insert).await? {
             return Ok(None);
@@ -91,6 +96,59 @@ impl Records {
         let key = picture.key.to_string();
         let id = async { on_engine!(&self.engine, pool => sqlx::query_scalar(ID).bind(key).fetch_optional(pool).await) };
         self.guard.call(id).await
+    }
+
+    async fn insert(&self, picture: &NewPicture<'_>) -> sqlx::Result<()> {
+        const ADD: &str = "INSERT INTO photos (username, filename, storage, storage_key, size_bytes, width, height, alt_text, \
+                           content_hash, import_key, timeline) \
+                           SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, CURRENT_TIMESTAMP) FROM (SELECT 1 AS one) AS once \
+                           WHERE (? = 0 OR (SELECT COUNT(*) FROM photos WHERE username = ?) < ?) \
+                           AND (? = 0 OR (SELECT COALESCE(SUM(size_bytes), 0) FROM photos WHERE username = ?) < ?) \
+                           AND (? = '' OR NOT EXISTS \
+                           (SELECT 1 FROM photos WHERE username = ? AND content_hash = ? AND deleted_at IS NULL))";
+        let max_pictures = i64::from(picture.quota.map_or(0, |quota| quota.pictures));
+        let max_bytes = i64::try_from(picture.quota.map_or(0, |quota| quota.bytes)).unwrap_or(i64::MAX);
+        let unique_hash = if picture.quota.is_some() { picture.content_hash } else { "" };
+        on_engine!(&self.engine, pool => {
+            let query = sqlx::query(ADD)
+                .bind(picture.owner)
+                .bind(picture.filename)
+                .bind(picture.storage.as_str())
+                .bind(picture.key.to_string())
+                .bind(i64::try_from(picture.size_bytes).unwrap_or(i64::MAX))
+                .bind(i64::from(picture.width))
+                .bind(i64::from(picture.height))
+                .bind(picture.alt_text)
+                .bind(picture.content_hash)
+                .bind(picture.import_key)
+                .bind(picture.created.map(sql_time))
+                .bind(max_pictures)
+                .bind(picture.owner)
+                .bind(max_pictures)
+                .bind(max_bytes)
+                .bind(picture.owner)
+                .bind(max_bytes)
+                .bind(unique_hash)
+                .bind(picture.owner)
+                .bind(unique_hash);
+            query.execute(pool).await.map(drop)
+        })
+    }
+
+    /// Changes the words for those who do not see the picture, if it is the owner's. True if it is there.
+    pub(crate) async fn describe(&self, id: i64, owner: &str, alt_text: &str) -> Result<bool, StoreError> {
+        const DESCRIBE: &str = "UPDATE photos SET alt_text = ? WHERE id = ? AND username = ? AND deleted_at IS NULL";
+        // MySQL counts no row that has these words already.
+        const THERE: &str = "SELECT id FROM photos WHERE id = ? AND username = ? AND deleted_at IS NULL";
+        if change!(self, DESCRIBE, alt_text, id, owner).await? > 0 {
+            return Ok(true);
+        }
+        let there = async {
+            on_engine!(&self.engine, pool => {
+                sqlx::query_scalar::<_, i64>(THERE).bind(id).bind(owner).fetch_optional(pool).await
+            })
+        };
+        Ok(self.guard.call(there).await?.is_some())
     }
 
     /// Takes a picture off the site, if it is the owner's. True if it was there.
@@ -117,6 +175,13 @@ impl Records {
         const MOVED: &str = "UPDATE photos SET storage = ? WHERE id = ? AND storage = ?";
         Ok(change!(self, MOVED, to.as_str(), id, from.as_str()).await? > 0)
     }
+}
+
+/// MySQL gave this statement up for another one; it changed nothing. MariaDB says 1467 when that happened while the statement
+/// waited for its id.
+fn is_deadlock(error: &dyn sqlx::error::DatabaseError) -> bool {
+    const DEADLOCKS: [u16; 2] = [1213, 1467];
+    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|error| DEADLOCKS.contains(&error.number()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! What every engine does, whatever its dialect: one list of rules, run on SQLite and on a real MariaDB.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use tests::backends::MariaDb;
+use tokio::task::JoinSet;
 
-use super::{DatabaseSettings, NewPicture, Record, Records, engine::Engine};
+use super::{DatabaseSettings, NewPicture, Quota, Record, Records, engine::Engine};
 use crate::{
     storage::{Kind, PictureKey, Rendition},
     user_name::UserName,
@@ -58,6 +61,11 @@ async fn lists(records: &Records) {
 async fn changes(records: &Records) {
     let picture = records.newest(1).await.unwrap().remove(0);
     assert!(!records.delete(picture.id, "Ann").await.unwrap(), "not hers");
+    assert!(!records.describe(picture.id, "Ann", "A hill").await.unwrap(), "not hers");
+    for _ in 0..2 {
+        assert!(records.describe(picture.id, "Bob", "A hill").await.unwrap(), "also with the words it has");
+    }
+    assert_eq!(records.newest(1).await.unwrap()[0].alt_text, "A hill");
     assert!(records.delete(picture.id, "Bob").await.unwrap());
     assert_eq!(names(&records.newest(1).await.unwrap()), ["d"]);
     assert!(records.restore(picture.id, "Bob").await.unwrap());
@@ -86,19 +94,51 @@ async fn once(records: &Records) {
     assert_eq!((account.username.as_str(), account.password_hash.as_str()), ("José 🙂", "hash"));
 }
 
-async fn contract(records: &Records) {
+/// How many of these pictures are added that one owner uploads at the same moment.
+async fn added(records: &Arc<Records>, names: impl Iterator<Item = String>, quota: Quota) -> usize {
+    let mut uploads = JoinSet::new();
+    for name in names {
+        let records = records.clone();
+        uploads.spawn(async move {
+            let picture = NewPicture {
+                owner: "Eve",
+                filename: &name,
+                size_bytes: 10,
+                content_hash: &name,
+                quota: Some(quota),
+                ..NewPicture::new(Kind::Folder, PictureKey::new())
+            };
+            records.add(&picture).await.unwrap().is_some()
+        });
+    }
+    uploads.join_all().await.into_iter().filter(|added| *added).count()
+}
+
+async fn quotas(records: &Arc<Records>) {
+    let names = |begin: &'static str| (0..12).map(move |number| format!("{begin}{number}"));
+    assert_eq!(added(records, names("a"), Quota { pictures: 5, bytes: 0 }).await, 5);
+    assert_eq!(added(records, names("b"), Quota { pictures: 0, bytes: 75 }).await, 3, "50 are there, and the last may go over");
+    let same = std::iter::repeat_n("c".to_owned(), 12);
+    assert_eq!(added(records, same, Quota { pictures: 0, bytes: 0 }).await, 1, "the same picture is added once");
+    assert_eq!(added(records, names("d"), Quota { pictures: 9, bytes: 90 }).await, 0);
+}
+
+async fn contract(records: Records) -> Arc<Records> {
+    let records = &Arc::new(records);
     assert!(records.is_empty().await.unwrap());
     fill(records).await;
     lists(records).await;
     changes(records).await;
     once(records).await;
+    quotas(records).await;
     records.ping().await.unwrap();
+    records.clone()
 }
 
 #[tokio::test]
 async fn sqlite_keeps_the_contract() {
     let (_folder, records) = super::tests::empty().await;
-    contract(&records).await;
+    contract(records).await;
 }
 
 #[tokio::test]
@@ -112,7 +152,7 @@ async fn mariadb_keeps_the_contract_and_reads_lists_from_the_index() {
         ..DatabaseSettings::default()
     };
     let records = Records::open(&settings, std::path::Path::new("unused")).await.unwrap();
-    contract(&records).await;
+    let records = contract(records).await;
 
     let Engine::MySql(pool) = &records.engine else { panic!("not MySQL") };
     // A few hundred rows, so that the planner has a reason to use an index.

@@ -26,7 +26,7 @@ use anyhow::Result;
 use engine::{Engine, on_engine};
 
 pub(crate) use self::{
-    changes::NewPicture,
+    changes::{NewPicture, Quota},
     row::{Cursor, Record},
     settings::{DatabaseSettings, Target},
 };

@@ -7,8 +7,8 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisError, ServerErrorKind,
-    TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisError,
+    ServerErrorKind, TlsCertificates,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
@@ -130,6 +130,15 @@ impl Redis {
         };
         Ok(connection.insert(made).clone())
     }
+}
+
+/// Host and port of every server in the settings.
+pub(crate) fn addresses(settings: &RedisSettings) -> Vec<(String, u16)> {
+    let address = |url: &super::secret::Secret| match url.expose().into_connection_info().ok()?.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host.clone(), *port)),
+        _ => None,
+    };
+    settings.urls.iter().filter_map(address).collect()
 }
 
 fn node(url: &str, settings: &RedisSettings) -> Result<ConnectionInfo> {

@@ -6,10 +6,12 @@
 //! | `key` | names of files, the same in every storage; pure |
 //! | `folder` | a folder of this machine, or of a share mounted there |
 //! | `s3` | a private bucket |
+//! | `bucket` | asks the bucket alone, for `webapp doctor` |
 //! | `migrate` | moves pictures from one storage to another, while the site runs |
 //!
 //! Every row of the table says in which storage its files are, so that a site can change its storage while it runs.
 
+mod bucket;
 mod folder;
 mod key;
 pub(crate) mod migrate;
@@ -31,11 +33,12 @@ use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 use tracing::warn;
 
-use self::{folder::Folder, s3::S3, settings::Serve};
 pub(crate) use self::{
+    bucket::{Bucket, BucketProblem},
     key::{PictureKey, Rendition},
     settings::{S3Settings, StorageSettings},
 };
+use self::{folder::Folder, s3::S3, settings::Serve};
 use crate::remote::{Guard, StoreError};
 
 /// Where this site serves pictures itself.

@@ -42,9 +42,11 @@ pub(super) struct S3 {
 /// What the SDK said, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-struct S3Error {
+pub(super) struct S3Error {
     text: String,
     is_outage: bool,
+    /// Of the answer, if there was one.
+    pub(super) status: Option<u16>,
 }
 
 impl S3 {
@@ -129,8 +131,17 @@ impl S3 {
 
     /// Whether the bucket is there and may be listed or read.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let head = async { self.client.head_bucket().bucket(&self.bucket).send().await.map(drop).map_err(S3Error::from) };
-        self.guard.call(head).await
+        self.guard.call(self.head()).await
+    }
+
+    /// As [`S3::ping`], with what exactly was answered.
+    pub(super) async fn head(&self) -> Result<(), S3Error> {
+        Ok(self.client.head_bucket().bucket(&self.bucket).send().await.map(drop)?)
+    }
+
+    /// The region that requests are signed for, if one is known.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.client.config().region().map(AsRef::as_ref)
     }
 
     /// Pictures of which some file is older than a moment, at most `count`.
@@ -180,7 +191,7 @@ fn round_down(time: SystemTime, period: Duration) -> SystemTime {
 impl S3Error {
     /// An error on our side of the wire.
     fn from_text(error: impl Display) -> Self {
-        Self { text: error.to_string(), is_outage: false }
+        Self { text: error.to_string(), is_outage: false, status: None }
     }
 }
 
@@ -192,7 +203,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<SdkError<E>> for S3Error
             SdkError::ConstructionFailure(_) => false,
             _ => true,
         };
-        Self { is_outage, text: DisplayErrorContext(error).to_string() }
+        Self { is_outage, status, text: DisplayErrorContext(error).to_string() }
     }
 }
 

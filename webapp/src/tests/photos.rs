@@ -89,6 +89,42 @@ async fn an_owner_deletes_a_photo_and_takes_it_back() {
 }
 
 #[tokio::test]
+async fn an_owner_changes_the_words_and_nobody_else_does() {
+    let site = Running::start().await;
+    let ann = with_photos(&site, 1).await;
+    let path = photo_paths(&ann.page().await)[0].clone();
+    let url = site.url(&format!("{path}/describe"));
+    let token = ann.form_token().await;
+    let page = ann.post_form_to(&url, &[("csrf", &token), ("alt", "  A \"red\" sun\n<b>low</b>  ")]).await.text().await.unwrap();
+    assert!(page.contains("Description saved."), "{page}");
+    let words = "A &#34;red&#34; sun &#60;b&#62;low&#60;/b&#62;";
+    assert!(page.contains(&format!("alt=\"{words}\"")) && page.contains(&format!("value=\"{words}\"")), "{page}");
+    assert!(ann.page().await.contains(&format!("alt=\"{words}\"")), "the front page's cache knows, too");
+
+    let bob = site.logged_in("Bob").await;
+    assert!(!bob.get(&site.url(&path)).await.text().await.unwrap().contains("/describe"));
+    let refused = bob.post_form_to(&url, &[("csrf", &bob.form_token().await), ("alt", "Bob was here")]).await;
+    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+    let foreign = ann.post_form_to(&url, &[("csrf", "00000000000000000000000000000000"), ("alt", "x")]).await;
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+    ann.post_form_to(&url, &[("csrf", &token), ("alt", "")]).await;
+    assert_eq!(titles(&ann.page().await), ["photo0"], "without words, the file's name stands for them");
+}
+
+#[tokio::test]
+async fn uploads_at_the_same_moment_do_not_add_up_to_more_than_is_allowed() {
+    let site = Running::start_with(|settings| settings.upload.max_photos_per_owner = 2).await;
+    let ann = site.logged_in("Ann").await;
+    let upload = |number: u8| ann.upload(vec![("a.jpg", photo(number))]);
+    let (a, b, c, d) = tokio::join!(upload(0), upload(60), upload(120), upload(180));
+    let statuses = [a, b, c, d].map(|answer| answer.status());
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::OK).count(), 2, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::FORBIDDEN).count(), 2, "{statuses:?}");
+    assert_eq!(photo_paths(&ann.page().await).len(), 2);
+    assert_eq!(std::fs::read_dir(site.data.path().join("uploads")).unwrap().count(), 4, "two files each, and none of the others");
+}
+
+#[tokio::test]
 async fn nobody_else_deletes_it_and_no_foreign_form() {
     let site = Running::start().await;
     let ann = with_photos(&site, 1).await;

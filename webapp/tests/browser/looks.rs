@@ -42,12 +42,38 @@ async fn walk(look: Look, name: &str) {
     seen(client, "the photo's page", "document.querySelector('.photo img')?.naturalWidth > 0").await;
     check(client, "photo").await;
     screenshot(client, &format!("{name}-photo")).await;
+    rarer_pages(&site, client, name).await;
     browser.close().await.unwrap();
+}
+
+/// What people see now and then: a deleted photo, one that is gone, older photos, the question before logging out.
+async fn rarer_pages(site: &Site, client: &Client, name: &str) {
+    client.find(Locator::XPath("//button[.='Delete']")).await.unwrap().click().await.unwrap();
+    seen(client, "the offer to undo", "document.querySelector('.undo') && 'there'").await;
+    check(client, "deleted").await;
+    screenshot(client, &format!("{name}-deleted")).await;
+    for (page, path) in
+        [("older", "index.php?before=1800000000.1"), ("gone", "photos/999999"), ("logout", "index.php?logout=yes")]
+    {
+        client.goto(&site.page.replace("index.php", path)).await.unwrap();
+        check(client, page).await;
+        screenshot(client, &format!("{name}-{page}")).await;
+    }
 }
 
 #[tokio::test]
 async fn a_window_in_the_light() {
     walk(Look::default(), "1280-light").await;
+}
+
+#[tokio::test]
+async fn a_window_in_the_dark() {
+    walk(Look { is_dark: true, ..Look::default() }, "1280-dark").await;
+}
+
+#[tokio::test]
+async fn a_phone_in_the_light() {
+    walk(Look { is_phone: true, ..Look::default() }, "390-light").await;
 }
 
 #[tokio::test]
@@ -64,12 +90,12 @@ async fn the_forms_for_accounts_in_the_dark_and_on_a_phone() {
         let browser = site.visited(look).await;
         let client = browser.client();
         check(client, "front with accounts").await;
-        screenshot(client, &format!("{name}-front")).await;
+        screenshot(client, &format!("{name}-accounts-front")).await;
         client.find(Locator::LinkText("Sign in")).await.unwrap().click().await.unwrap();
         seen(client, "the forms", "document.getElementById('new-password') && document.getElementById('password') && 'there'")
             .await;
         check(client, "sign in").await;
-        screenshot(client, &format!("{name}-sign-in")).await;
+        screenshot(client, &format!("{name}-accounts-sign-in")).await;
         client.find(Locator::Id("new-name")).await.unwrap().send_keys(name).await.unwrap();
         client.find(Locator::Id("new-password")).await.unwrap().send_keys("correct horse battery\n").await.unwrap();
         seen(

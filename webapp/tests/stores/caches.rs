@@ -67,6 +67,9 @@ async fn a_cache_that_hangs_or_is_dead_costs_a_moment_and_no_page() -> Result<()
     assert_eq!(visitor.page().await?.source(), "cache");
 
     cache.process().hang()?;
+    // Its threads stop one after the other; one of them may answer once more.
+    wait::until("the cache to hang", PATIENCE, || async { (visitor.page().await.ok()?.source() == "database").then_some(()) })
+        .await?;
     for _ in 0..5 {
         let page = visitor.page().await?;
         assert_eq!((page.status, page.source()), (StatusCode::OK, "database"));

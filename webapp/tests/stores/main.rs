@@ -4,10 +4,15 @@
 
 mod caches;
 mod databases;
+mod doctor;
 mod encryption;
 mod fleet;
+mod full_disk;
+mod levels;
 mod node;
 mod originals;
 mod photos;
 mod sessions;
+mod troublemaker;
+mod troubles;
 mod visitor;
