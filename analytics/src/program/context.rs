@@ -75,8 +75,9 @@ pub(super) fn aggregate_call(call: &Function, relation: &Relation) -> Result<Agg
     let is_distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
     let filter = call.filter.as_deref().map(|filter| write(filter, &mut context)).transpose()?;
     let is_integer = name == "AVG" && arguments.iter().all(|(_, is_integer)| *is_integer);
+    let is_big_sum = name == "SUM" && list.args.iter().any(|argument| is_big(argument, relation));
     let arguments = arguments.into_iter().map(|(text, _)| text).collect();
-    Ok(AggregateCall { function, arguments, filter, is_distinct, is_integer_average: is_integer })
+    Ok(AggregateCall { function, arguments, filter, is_distinct, is_integer_average: is_integer, is_big_sum })
 }
 
 /// The parts of an aggregate's call.
@@ -90,6 +91,8 @@ pub(super) struct AggregateCall {
     is_distinct: bool,
     /// AVG of whole numbers, which is one itself.
     is_integer_average: bool,
+    /// SUM of BIGINT, which may leave the range of BIGINT: DataFusion's would begin again below.
+    is_big_sum: bool,
 }
 
 impl AggregateCall {
@@ -104,10 +107,19 @@ impl AggregateCall {
     pub(super) fn write(&self) -> String {
         let arguments = self.arguments.as_slice();
         let distinct = if self.is_distinct { "DISTINCT " } else { "" };
-        let arguments = if arguments.is_empty() { "*".to_owned() } else { arguments.join(", ") };
+        let arguments = match arguments {
+            [] => "*".to_owned(),
+            [big] if self.is_big_sum => format!("CAST({big} AS DECIMAL(38, 0))"),
+            some => some.join(", "),
+        };
         let filter = self.filter.as_ref().map(|filter| format!(" FILTER (WHERE {filter})")).unwrap_or_default();
         let call = |function: &str| format!("{function}({distinct}{arguments}){filter}");
         if self.is_integer_average { format!("({} / {})", call("sum"), call("count")) } else { call(self.function) }
+    }
+
+    /// The result as the program sees it, of the column that holds it: a row whose number is too large fails here, alone.
+    pub(super) fn result(&self, column: String) -> String {
+        if self.is_big_sum { format!("CAST({column} AS BIGINT)") } else { column }
     }
 
     /// The sum and the count that an average of whole numbers is made of.
@@ -154,6 +166,16 @@ fn is_integer(expression: &Expr, relation: &Relation) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether an argument is made of BIGINT columns.
+fn is_big(argument: &FunctionArg, relation: &Relation) -> bool {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) = argument else { return false };
+    let is_big_column = |inner: &Expr| declared(inner, relation) == Some(SqlType::BigInt);
+    let has_one = datafusion::sql::sqlparser::ast::visit_expressions(expression, |inner| {
+        if is_big_column(inner) { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    });
+    is_integer(expression, relation) && has_one.is_break()
 }
 
 /// Whether an expression has an aggregate that is not over a window, or one that is.

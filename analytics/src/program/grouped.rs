@@ -210,7 +210,7 @@ impl Context for GroupContext<'_> {
             self.aggregates.push(parsed);
             self.aggregates.len() - 1
         });
-        Ok(format!("\"A{index}\""))
+        Ok(self.aggregates[index].result(format!("\"A{index}\"")))
     }
 }
 

@@ -132,7 +132,8 @@ impl Context for SlidingContext<'_> {
             let (sum, count) = (self.call(sum, frame), self.call(count, frame));
             return Ok(format!("({sum} / {count})"));
         }
-        Ok(self.call(parsed.write(), frame))
+        let column = self.call(parsed.write(), frame);
+        Ok(parsed.result(column))
     }
 }
 
