@@ -42,6 +42,7 @@ fn there_is_a_page_for_each_command() {
     let mut pages: Vec<String> =
         folder.path().read_dir().unwrap().map(|page| page.unwrap().file_name().to_string_lossy().into_owned()).collect();
     pages.sort();
-    let expected = ["-check", "-discover", "-explain", "-run", ""].map(|command| format!("weir-analytics{command}.1"));
+    let expected =
+        ["-check", "-deregister", "-discover", "-explain", "-run", ""].map(|command| format!("weir-analytics{command}.1"));
     assert_eq!(pages, expected);
 }
