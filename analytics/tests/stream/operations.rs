@@ -48,8 +48,13 @@ async fn a_second_instance_takes_over_where_the_first_one_stopped() {
     wait_until_ready(&first_url).await;
     let (second, second_url) = start("second", &stream, folder.path()).await;
     assert_eq!(get(&second_url, "/livez").await.0, 200);
-    let (status, why) = get(&second_url, "/readyz").await;
-    assert!(status == 503 && why.contains("standing by"), "{status} {why}");
+    // It listens before it knows that another one is there.
+    let is_standing_by = || async {
+        let (status, why) = get(&second_url, "/readyz").await;
+        assert_eq!(status, 503, "{why}");
+        why.contains("standing by").then_some(())
+    };
+    wait::until("the second instance to stand by", DEADLINE, is_standing_by).await.unwrap();
 
     put(stream.client(), 40).await;
     let counted = |url: String| async move { (metric(&url, "weir_analytics_rows_total").await == Some(40.0)).then_some(()) };
