@@ -1,5 +1,7 @@
 //! Changing rows. A row is added when its files are safe, and forgotten after they are gone.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Records, on_engine, row::sql_time};
@@ -59,7 +61,10 @@ impl NewPicture<'_> {
 }
 
 /// How often an insert is tried again that got in the way of another of the same owner: InnoDB gives one of them up.
-const TRIES: usize = 10;
+const TRIES: u32 = 20;
+
+/// After the first try up to ten of these pass, after the second up to twenty, and so on.
+const STEP: Duration = Duration::from_millis(1);
 
 /// Runs a change with its arguments, in order, and gives the number of rows it changed.
 macro_rules! change {
@@ -85,7 +90,11 @@ impl Records {
             let mut tries = 1;
             loop {
                 match self.insert(picture).await {
-                    Err(sqlx::Error::Database(error)) if is_deadlock(error.as_ref()) && tries < TRIES => tries += 1,
+                    Err(sqlx::Error::Database(error)) if is_deadlock(error.as_ref()) && tries < TRIES => {
+                        // By chance, so that those that met do not meet again.
+                        tokio::time::sleep(STEP * tries * rand::random_range(0..10)).await;
+                        tries += 1;
+                    }
                     done => return done.map(drop),
                 }
             }
