@@ -2,7 +2,8 @@
 //!
 //! Pure logic: the caller passes the clock. The watermark is the smallest of the latest row times of the shards
 //! that take part. A shard that has handed over everything and stays quiet steps out, so that it does not hold
-//! the others back; its next row brings it in again. The watermark never goes back.
+//! the others back; its next row brings it in again. One that promises how far it has come never steps out: its promises
+//! keep up with the clock, and when they cease nobody knows what it holds. The watermark never goes back.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ struct Shard {
     /// The clock when the shard last brought rows or was opened.
     active_at_ms: i64,
     is_caught_up: bool,
+    /// It promises how far it has come. Quiet, it goes on promising; silent, its reader is held up, and rows may wait unread.
+    has_promised: bool,
 }
 
 /// The watermark of one source.
@@ -57,7 +60,7 @@ impl Watermark {
     pub(crate) fn restore(&mut self, image: &WatermarkImage, now_ms: i64) {
         self.value_ms = image.value_ms;
         let shard = |(shard, reached_ms): &(ShardId, i64)| {
-            (*shard, Shard { reached_ms: *reached_ms, active_at_ms: now_ms, is_caught_up: false })
+            (*shard, Shard { reached_ms: *reached_ms, active_at_ms: now_ms, is_caught_up: false, has_promised: false })
         };
         self.shards = image.reached_ms.iter().map(shard).collect();
     }
@@ -75,7 +78,12 @@ impl Watermark {
     /// A shard will bring rows: until it does, or is known to be idle, the watermark waits.
     pub(crate) fn begin(&mut self, shard: ShardId, now_ms: i64) {
         self.has_ended = false;
-        self.shards.entry(shard).or_insert(Shard { reached_ms: BEFORE_ALL, active_at_ms: now_ms, is_caught_up: false });
+        self.shards.entry(shard).or_insert(Shard {
+            reached_ms: BEFORE_ALL,
+            active_at_ms: now_ms,
+            is_caught_up: false,
+            has_promised: false,
+        });
     }
 
     /// Rows came, the latest with this time.
@@ -100,6 +108,7 @@ impl Watermark {
     pub(crate) fn promise(&mut self, shard: ShardId, ms: i64) {
         if let Some(known) = self.shards.get_mut(&shard) {
             known.reached_ms = known.reached_ms.max(ms);
+            known.has_promised = true;
         }
     }
 
@@ -111,7 +120,8 @@ impl Watermark {
 
     /// Recomputes the watermark. Call it after news, and from time to time for shards that fall silent.
     pub(crate) fn advance(&mut self, now_ms: i64) {
-        let is_idle = |shard: &Shard| shard.is_caught_up && now_ms - shard.active_at_ms >= self.idle_after_ms;
+        let is_silent = |shard: &Shard| now_ms - shard.active_at_ms >= self.idle_after_ms;
+        let is_idle = |shard: &Shard| shard.is_caught_up && !shard.has_promised && is_silent(shard);
         let slowest = self.shards.values().filter(|shard| !is_idle(shard)).map(|shard| shard.reached_ms).min();
         // When every shard is idle or gone there is no news: what was reached stays, except that promises of idle
         // shards still count, because the clock alone closes windows of arrival time.
@@ -194,6 +204,17 @@ mod tests {
         watermark.rows(B, 90, 9_001);
         watermark.rows(A, 200, 9_002);
         assert_eq!(value(&mut watermark, 9_002), 100);
+    }
+
+    #[test]
+    fn a_shard_whose_promises_cease_is_waited_for() {
+        let mut watermark = both_begun();
+        watermark.caught_up(B, 0);
+        watermark.promise(B, 1_000);
+        watermark.rows(A, 90_000, 90_000);
+        assert_eq!(value(&mut watermark, 90_000), 1_000, "its reader may be held up while rows wait");
+        watermark.promise(B, 89_000);
+        assert_eq!(value(&mut watermark, 90_000), 89_000);
     }
 
     #[test]
