@@ -23,4 +23,5 @@ pub mod process;
 pub mod recorder;
 pub mod servers;
 pub mod stream;
+pub mod table;
 pub mod wait;

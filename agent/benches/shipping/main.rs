@@ -21,12 +21,12 @@ mod idle;
 mod latency;
 mod lines;
 mod sink;
-mod table;
 mod tls;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use tests::table;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]

@@ -21,12 +21,12 @@ mod original;
 mod page;
 mod rows;
 mod site;
-mod table;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tests::backends::{MariaDb, Memcached};
+use tests::table;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
