@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::lines::Lines;
+
 /// One ordered sequence of lines: a shard of a stream, or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ShardId(pub(crate) u32);
@@ -89,7 +91,7 @@ pub(crate) enum Payload {
     Begin,
     /// Whole lines of a file. The last one may lack its newline.
     Lines {
-        bytes: Bytes,
+        lines: Lines,
         file: Arc<str>,
         first_line: u64,
         /// When each line arrived, milliseconds since 1970; empty when nobody knows.

@@ -22,6 +22,7 @@ use crate::chunk::{Chunk, Payload, ShardId};
 use crate::cli::{Arguments, Command};
 use crate::decode::{Decoder, Missing};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, Engine, EngineOptions, StreamRows, stream_schema};
+use crate::lines::Lines;
 use crate::program::{self, Program, RowTime, StreamId};
 use crate::references;
 use crate::settings::{Settings, input_plan};
@@ -80,7 +81,7 @@ fn run(program: &Program, input: &str, way: Way) -> Vec<StreamRows> {
             engine.restore(round_trip(draft).image, 0).unwrap();
         }
         let bytes = Bytes::from(batch.join("\n"));
-        let payload = Payload::Lines { bytes, file: "input.jsonl".into(), first_line, arrivals_ms: vec![] };
+        let payload = Payload::Lines { lines: Lines::new(bytes), file: "input.jsonl".into(), first_line, arrivals_ms: vec![] };
         first_line += batch.len() as u64;
         rows.extend(engine.handle(decoder.decode(Chunk::new(ShardId(0), payload), 0), 0).unwrap().rows);
     }

@@ -1,6 +1,6 @@
 //! Apache's `%t` to milliseconds since the Unix epoch.
 //!
-//! A log repeats the same second thousands of times, so [`ClfClock`] remembers the last text it read:
+//! A log repeats the same second thousands of times, so [`ClfClock`] remembers the last texts it read:
 //! 9 ns for a repeated text against 44 ns for a parse (and 168 ns for a general date parser).
 
 /// The text is not in the form `[21/Nov/2026:02:08:50 +0000]`.
@@ -74,12 +74,23 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Parses `%t` texts, remembering the last one.
-#[derive(Debug, Default)]
+/// Parses `%t` texts, remembering the last ones: those of a few seconds come mixed, because a line is written when its
+/// request has ended.
+#[derive(Debug)]
 pub(super) struct ClfClock {
-    /// Zero bytes at first, which match no text of the right form.
-    last_text: [u8; 28],
-    last_ms: i64,
+    /// By the last digit of the second. Zero bytes at first, which match no text of the right form.
+    known: [([u8; LENGTH], i64); 10],
+}
+
+/// Bytes of a text.
+const LENGTH: usize = 28;
+/// Where the last digit of its second stands.
+const LAST_DIGIT: usize = 20;
+
+impl Default for ClfClock {
+    fn default() -> Self {
+        Self { known: [([0; LENGTH], 0); 10] }
+    }
 }
 
 impl ClfClock {
@@ -88,12 +99,14 @@ impl ClfClock {
     /// # Errors
     /// As [`parse`].
     pub(super) fn read(&mut self, text: &[u8]) -> Result<i64, ClfTimeError> {
-        if text == self.last_text {
-            return Ok(self.last_ms);
+        let text: &[u8; LENGTH] = text.try_into().map_err(|_| ClfTimeError)?;
+        let slot = usize::from(text[LAST_DIGIT]) % self.known.len();
+        let (known, ms) = &self.known[slot];
+        if text == known {
+            return Ok(*ms);
         }
         let ms = parse(text)?;
-        self.last_text.copy_from_slice(text); // `parse` accepts 28 bytes only
-        self.last_ms = ms;
+        self.known[slot] = (*text, ms);
         Ok(ms)
     }
 }

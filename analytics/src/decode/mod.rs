@@ -14,25 +14,28 @@ mod delimited;
 mod flat;
 mod lenient;
 mod record;
+mod row_clock;
 mod sample;
+mod tally;
 mod typed;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use memchr::memchr_iter;
-use serde::{Deserialize, Serialize};
 
 use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
+use crate::lines::{Lines, lines};
 use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::{FieldPath, SqlType};
-use clf_time::ClfClock;
 use columns::Columns;
 pub(crate) use delimited::Form;
-use flat::Scan;
+use flat::{Scan, Scanner};
 use lenient::LineError;
 pub(crate) use lenient::Missing;
+use row_clock::RowClock;
 pub(crate) use sample::{COMBINED_FIELDS, COMMON_FIELDS, converted, csv_width, json_paths, lines_of, ncsa_width};
+use tally::Tally;
+pub(crate) use tally::{BadLine, LineCounts};
 
 /// The field of the log that holds the time of the request.
 pub(crate) const TIME_FIELD: &str = "request_time";
@@ -50,18 +53,6 @@ pub(crate) struct InputPlan {
     /// How lines are written.
     pub(crate) form: Form,
 }
-
-/// A line that could not be read.
-#[derive(Debug, Clone)]
-pub(crate) struct BadLine {
-    pub(crate) position: Position,
-    pub(crate) reason: String,
-    /// The line as it came, cut after 1 KiB.
-    pub(crate) text: String,
-}
-
-/// How much of a bad line is kept.
-const BAD_LINE_BYTES: usize = 1024;
 
 /// What a [`Chunk`] became.
 #[derive(Debug)]
@@ -95,39 +86,17 @@ pub(crate) struct Rows {
     pub(crate) counts: LineCounts,
 }
 
-/// Lines, by what became of them. Each line is in `lines` once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LineCounts {
-    /// Records of the stream; for a file the same as `lines`.
-    pub(crate) records: u64,
-    pub(crate) lines: u64,
-    pub(crate) bytes: u64,
-    /// Lines that a strict JSON parser refuses and we read: Apache's `\xHH`.
-    pub(crate) illegal_json: u64,
-    pub(crate) bad: u64,
-}
-
-impl LineCounts {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.records += other.records;
-        self.lines += other.lines;
-        self.bytes += other.bytes;
-        self.illegal_json += other.illegal_json;
-        self.bad += other.bad;
-    }
-}
-
 /// Decodes chunks one after the other; each worker thread has its own.
 pub(crate) struct Decoder {
     plan: InputPlan,
     /// Where the program's columns stand, then the time field when the time of a row stands in the line.
     wanted: Vec<FieldPath>,
-    /// The keys of `wanted` for the fast path; empty when one of them is in an object inside of the line's, or there are
-    /// more than it takes.
-    flat_keys: Vec<Vec<u8>>,
+    /// The fast path to `wanted`; None when one of them is in an object inside of the line's, or there are more than it
+    /// takes, or lines are no JSON.
+    scanner: Option<Scanner>,
     /// For lines that are not JSON: where each of `wanted` stands in a line.
     positions: Vec<Option<usize>>,
-    /// Where the time field stands in `wanted`.
+    /// Where the time field stands in `wanted`, when it holds the time of a row.
     time_index: Option<usize>,
     clock: RowClock,
     columns: Columns,
@@ -151,17 +120,18 @@ impl Decoder {
         let all: Vec<String> = declared.iter().map(|column| column.name.clone()).collect();
         let mut wanted: Vec<FieldPath> = plan.columns.iter().map(|column| field(&plan.form, column)).collect();
         let time = FieldPath::of(&plan.time_field);
-        if plan.row_time == RowTime::Event && !wanted.contains(&time) {
+        let has_time = plan.row_time == RowTime::Event;
+        if has_time && !wanted.contains(&time) {
             wanted.push(time.clone());
         }
-        let time_index = wanted.iter().position(|path| *path == time);
-        let is_flat = wanted.len() <= MAX_FAST && wanted.iter().all(|path| path.below().is_empty());
-        let flat_keys = wanted.iter().filter(|_| is_flat).map(|path| path.key().as_bytes().to_vec()).collect();
+        let time_index = wanted.iter().position(|path| *path == time).filter(|_| has_time);
+        let is_flat = plan.form == Form::Json && wanted.len() <= MAX_FAST && wanted.iter().all(|path| path.below().is_empty());
+        let scanner = is_flat.then(|| Scanner::new(wanted.iter().map(|path| path.key().as_bytes().to_vec()).collect()));
         let is_plain = |column: &StreamColumn| column.sql_type == Some(SqlType::Varchar(65_535)) && !column.is_not_null;
         Self {
             positions: plan.form.positions(&wanted),
             wanted,
-            flat_keys,
+            scanner,
             time_index,
             clock: RowClock::default(),
             columns: Columns::new(&all),
@@ -183,9 +153,9 @@ impl Decoder {
     pub(crate) fn decode(&mut self, chunk: Chunk, now_ms: i64) -> Decoded {
         let (shard, mark) = (chunk.shard, chunk.mark);
         let event = match chunk.payload {
-            Payload::Lines { bytes, file, first_line, arrivals_ms } => {
+            Payload::Lines { lines, file, first_line, arrivals_ms } => {
                 let place = |_, line| Position::File { file: file.clone(), line: first_line + u64::from(line) };
-                let fill = |decoder: &mut Self, out: &mut Tally| decoder.file_lines(&bytes, &arrivals_ms, now_ms, &place, out);
+                let fill = |decoder: &mut Self, out: &mut Tally| decoder.file_lines(&lines, &arrivals_ms, now_ms, &place, out);
                 ShardEvent::Rows(self.decode_with(fill, &place))
             }
             Payload::Records(records) => {
@@ -224,18 +194,18 @@ impl Decoder {
 
     fn file_lines(
         &mut self,
-        bytes: &[u8],
+        lines: &Lines,
         arrivals_ms: &[i64],
         now_ms: i64,
         place: &dyn Fn(u32, u32) -> Position,
         tally: &mut Tally,
     ) {
-        for (index, line) in (0u32..).zip(lines(bytes)) {
+        for (index, line) in (0u32..).zip(lines.iter()) {
             let given_ms = arrivals_ms.get(index as usize).copied().unwrap_or(now_ms);
             self.line(line, given_ms, tally, (0, index), place);
         }
         tally.counts.records = tally.counts.lines;
-        tally.counts.bytes = bytes.len() as u64;
+        tally.counts.bytes = lines.bytes().len() as u64;
     }
 
     fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, place: &dyn Fn(u32, u32) -> Position, tally: &mut Tally) {
@@ -294,14 +264,8 @@ impl Decoder {
             let texts: Vec<Option<&str>> = self.positions.iter().map(field).collect();
             return self.append(&texts, given_ms);
         }
-        if self.flat_keys.len() == self.wanted.len() {
-            let mut values = [b"".as_slice(); MAX_FAST];
-            let values = &mut values[..self.wanted.len()];
-            if flat::scan(line, &self.flat_keys, values) == Scan::Found
-                && let Some(texts) = as_texts(values)
-            {
-                return self.append(&texts[..values.len()], given_ms);
-            }
+        if self.fast_row(line, given_ms).is_some() {
+            return Ok(());
         }
         let fields = lenient::parse(line, &self.wanted, self.plan.missing)?;
         let texts: Vec<Option<&str>> = fields.values.iter().map(Option::as_deref).collect();
@@ -310,14 +274,37 @@ impl Decoder {
         Ok(())
     }
 
-    fn append(&mut self, values: &[Option<&str>], given_ms: i64) -> Result<(), LineError> {
-        let row_ms = match (self.plan.row_time, self.time_index) {
-            (RowTime::Event, Some(index)) => self.clock.read(values[index].unwrap_or_default(), &self.plan.time_field)?,
-            _ => given_ms,
+    /// Takes a line by the fast path; None: the line is for the general one.
+    fn fast_row(&mut self, line: &[u8], given_ms: i64) -> Option<()> {
+        let mut values = [b"".as_slice(); MAX_FAST];
+        if self.scanner.as_mut()?.scan(line, &mut values) != Scan::Found {
+            return None;
+        }
+        let row_ms = match self.time_index {
+            Some(index) => self.clock.read(values[index], &self.plan.time_field).ok()?,
+            None => given_ms,
         };
-        let metadata = self.metadata.iter().map(Option::as_deref);
-        self.columns.append(row_ms, values[..self.plan.columns.len()].iter().copied().chain(metadata));
+        let mut texts = [None; MAX_FAST];
+        let columns = self.plan.columns.len();
+        for (text, value) in texts.iter_mut().zip(&values[..columns]) {
+            *text = Some(str::from_utf8(value).ok()?);
+        }
+        self.push(row_ms, &texts[..columns]);
+        Some(())
+    }
+
+    fn append(&mut self, values: &[Option<&str>], given_ms: i64) -> Result<(), LineError> {
+        let row_ms = match self.time_index {
+            Some(index) => self.clock.read(values[index].unwrap_or_default().as_bytes(), &self.plan.time_field)?,
+            None => given_ms,
+        };
+        self.push(row_ms, &values[..self.plan.columns.len()]);
         Ok(())
+    }
+
+    fn push(&mut self, row_ms: i64, texts: &[Option<&str>]) {
+        let metadata = self.metadata.iter().map(Option::as_deref);
+        self.columns.append(row_ms, texts.iter().copied().chain(metadata));
     }
 }
 
@@ -339,25 +326,6 @@ fn metadata_text(metadata: Metadata, record: &StreamRecord) -> String {
     }
 }
 
-/// Event times: the log's, or in ISO form.
-#[derive(Debug, Default)]
-struct RowClock {
-    log: ClfClock,
-}
-
-impl RowClock {
-    fn read(&mut self, text: &str, field: &str) -> Result<i64, LineError> {
-        if let Ok(ms) = self.log.read(text.as_bytes()) {
-            return Ok(ms);
-        }
-        let iso = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).or_else(|_| {
-            let civil: jiff::civil::DateTime = text.parse()?;
-            civil.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp().as_millisecond())
-        });
-        iso.map_err(|_| LineError::Time { field: field.to_owned() })
-    }
-}
-
 /// A row whose types did not fit, as JSON for a reader.
 fn shown(row: &RecordBatch) -> String {
     let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
@@ -367,40 +335,6 @@ fn shown(row: &RecordBatch) -> String {
 
 /// The most columns, with the time, that the fast path takes: the log has ten.
 const MAX_FAST: usize = 16;
-
-fn as_texts<'a>(values: &[&'a [u8]]) -> Option<[Option<&'a str>; MAX_FAST]> {
-    let mut texts = [None; MAX_FAST];
-    for (text, value) in texts.iter_mut().zip(values) {
-        *text = Some(str::from_utf8(value).ok()?);
-    }
-    Some(texts)
-}
-
-/// Counts of one chunk while it is decoded.
-#[derive(Default)]
-struct Tally {
-    bad_lines: Vec<BadLine>,
-    counts: LineCounts,
-}
-
-impl Tally {
-    fn bad(&mut self, text: &[u8], reason: String, position: Position) {
-        self.counts.bad += 1;
-        let text = String::from_utf8_lossy(&text[..text.len().min(BAD_LINE_BYTES)]).into_owned();
-        self.bad_lines.push(BadLine { position, reason, text });
-    }
-}
-
-/// Lines of `bytes` without their newlines; the last one may lack it.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    let ends = memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
-    ends.filter_map(move |end| {
-        let line = bytes.get(start..end);
-        start = end + 1;
-        line.filter(|line| !line.is_empty() || end < bytes.len())
-    })
-}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use super::delimited::{Form, NCSA_FIELDS};
 use super::lenient::{self, LineError};
-use super::{lines, record, typed};
+use super::{record, typed};
 use crate::chunk::Payload;
+use crate::lines::lines;
 use crate::sql::{FieldPath, SqlType};
 
 /// The fields of Apache's common log.
@@ -18,7 +19,7 @@ pub(crate) const COMBINED_FIELDS: [&str; 11] = NCSA_FIELDS;
 pub(crate) fn lines_of(payload: &Payload) -> Vec<Vec<u8>> {
     let owned = |bytes: &[u8]| lines(bytes).filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>();
     match payload {
-        Payload::Lines { bytes, .. } => owned(bytes),
+        Payload::Lines { lines, .. } => owned(lines.bytes()),
         Payload::Records(records) => {
             let contents = records.iter().flat_map(|record| record::contents(&record.data)).filter_map(Result::ok);
             contents.flat_map(|content| owned(&content)).collect()

@@ -1,10 +1,10 @@
 //! The decoder against lines that a real Apache wrote.
 
 use arrow::array::{AsArray, RecordBatch};
-use bytes::Bytes;
 use serde_json::Value;
 
 use super::*;
+use crate::lines::Lines;
 use crate::program::LOG_COLUMNS;
 
 fn data(name: &str) -> Vec<u8> {
@@ -26,7 +26,7 @@ pub(crate) fn text_plan(columns: &[&str], row_time: RowTime) -> InputPlan {
 
 fn decode(columns: &[&str], row_time: RowTime, bytes: &[u8]) -> Rows {
     let plan = text_plan(columns, row_time);
-    let payload = Payload::Lines { bytes: Bytes::copy_from_slice(bytes), file: "log".into(), first_line: 1, arrivals_ms: vec![] };
+    let payload = Payload::Lines { lines: Lines::new(bytes.to_vec()), file: "log".into(), first_line: 1, arrivals_ms: vec![] };
     match Decoder::new(plan).decode(Chunk::new(ShardId(0), payload), 7).event {
         ShardEvent::Rows(rows) => rows,
         other => panic!("{other:?}"),

@@ -1,17 +1,19 @@
 //! What is discovered, and that it runs.
 
-use bytes::Bytes;
 use clap::Parser;
 
 use super::*;
 use crate::chunk::ShardId;
 use crate::cli::{Arguments, Command};
+use crate::lines::Lines;
 use crate::program;
 use crate::settings::Settings;
 
 fn chunk(text: &str) -> Chunk {
-    let bytes = Bytes::copy_from_slice(text.as_bytes());
-    Chunk::new(ShardId(0), Payload::Lines { bytes, file: "f".into(), first_line: 1, arrivals_ms: vec![] })
+    Chunk::new(
+        ShardId(0),
+        Payload::Lines { lines: Lines::new(text.to_owned()), file: "f".into(), first_line: 1, arrivals_ms: vec![] },
+    )
 }
 
 fn discovered(text: &str) -> String {

@@ -62,6 +62,7 @@ mod tests {
     use super::*;
     use crate::chunk::{Chunk, Payload, ShardId};
     use crate::decode::{Decoder, Missing};
+    use crate::lines::Lines;
     use crate::program::{self, RowTime};
     use crate::settings::input_plan;
 
@@ -83,7 +84,9 @@ mod tests {
         let mut step = |(input, second): &(usize, Option<i64>)| {
             let line = |second: &i64| format!("{{\"status\":\"200\",\"t\":\"1970-01-01T00:00:{second:02}Z\"}}\n");
             let payload = match second.as_ref().map(line) {
-                Some(line) => Payload::Lines { bytes: line.into(), file: "a.log".into(), first_line: 1, arrivals_ms: vec![] },
+                Some(line) => {
+                    Payload::Lines { lines: Lines::new(line), file: "a.log".into(), first_line: 1, arrivals_ms: vec![] }
+                }
                 None => Payload::End,
             };
             let decoded = decoders[*input].decode(Chunk::new(ShardId::of_input(*input, 0), payload), 0);

@@ -15,6 +15,7 @@ use super::Input;
 use super::arrivals::Arrivals;
 use super::blocks::Blocks;
 use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
+use crate::lines::Lines;
 use crate::progress::Progress;
 
 /// Bytes at the start of a file that tell it from another one.
@@ -99,12 +100,12 @@ impl LineSender<'_> {
     fn send(&mut self, reader: Box<dyn Read>) -> Result<bool> {
         let mut blocks = Blocks::new(reader);
         while let Some(bytes) = blocks.next()? {
-            let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
-            let count = lines + u64::from(!bytes.ends_with(b"\n")); // the last line may lack its newline
-            let arrivals_ms = self.arrivals.as_deref_mut().map(|arrivals| arrivals.next(count)).transpose()?.unwrap_or_default();
+            let lines = Lines::new(bytes);
+            let arrivals_ms =
+                self.arrivals.as_deref_mut().map(|arrivals| arrivals.next(lines.count())).transpose()?.unwrap_or_default();
             let first_line = self.mark.lines + 1;
-            self.pass(&bytes, lines, count);
-            let payload = Payload::Lines { bytes, file: self.name.clone(), first_line, arrivals_ms };
+            self.pass(&lines);
+            let payload = Payload::Lines { lines, file: self.name.clone(), first_line, arrivals_ms };
             let chunk = Chunk { shard: self.shard, payload, mark: Some(Mark::File(self.mark.clone())) };
             if self.stop.is_cancelled() || self.chunks.blocking_send(chunk).is_err() {
                 return Ok(false);
@@ -114,14 +115,15 @@ impl LineSender<'_> {
     }
 
     /// Moves the mark behind a block.
-    fn pass(&mut self, bytes: &[u8], lines: u64, count: u64) {
+    fn pass(&mut self, lines: &Lines) {
+        let bytes = lines.bytes();
         if self.mark.offset == 0 {
             let head = &bytes[..bytes.len().min(HEAD_BYTES)];
             self.mark.head = (digest_of(head), head.len() as u64);
         }
         self.mark.offset += bytes.len() as u64;
-        self.mark.lines += lines;
-        self.mark.total_lines += count;
+        self.mark.lines += lines.ended();
+        self.mark.total_lines += lines.count();
     }
 }
 
@@ -190,8 +192,8 @@ mod tests {
         drop(chunks);
         let mut lines = Vec::new();
         while let Some(chunk) = received.blocking_recv() {
-            if let (Payload::Lines { bytes, .. }, Some(Mark::File(mark))) = (chunk.payload, chunk.mark) {
-                lines.push((String::from_utf8(bytes.to_vec()).unwrap(), mark));
+            if let (Payload::Lines { lines: block, .. }, Some(Mark::File(mark))) = (chunk.payload, chunk.mark) {
+                lines.push((String::from_utf8(block.bytes().to_vec()).unwrap(), mark));
             }
         }
         Ok(lines)

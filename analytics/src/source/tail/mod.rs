@@ -26,6 +26,7 @@ use super::blocks::MAX_LINE_BYTES;
 use super::file::{HEAD_BYTES, digest_of};
 use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
 use crate::clock::now_ms;
+use crate::lines::Lines;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -130,8 +131,9 @@ impl Reader<'_> {
     fn read(&self, current: &mut Current, is_last: bool) -> Result<bool> {
         while let Some(bytes) = current.next(is_last)?.filter(|_| !self.stop.is_cancelled()) {
             let first_line = current.mark.lines + 1;
-            current.pass(&bytes)?;
-            let payload = Payload::Lines { bytes, file: self.name.clone(), first_line, arrivals_ms: vec![] };
+            let lines = Lines::new(bytes);
+            current.pass(&lines)?;
+            let payload = Payload::Lines { lines, file: self.name.clone(), first_line, arrivals_ms: vec![] };
             if !self.send(payload, Some(&current.mark)) {
                 return Ok(false);
             }
@@ -239,11 +241,10 @@ impl Current {
     }
 
     /// Moves the mark behind these bytes.
-    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
-        self.mark.offset += bytes.len() as u64;
-        self.mark.lines += lines;
-        self.mark.total_lines += lines + u64::from(!bytes.ends_with(b"\n"));
+    fn pass(&mut self, lines: &Lines) -> io::Result<()> {
+        self.mark.offset += lines.bytes().len() as u64;
+        self.mark.lines += lines.ended();
+        self.mark.total_lines += lines.count();
         if self.mark.head.1 < HEAD_BYTES as u64 {
             let length = HEAD_BYTES.min(usize::try_from(self.mark.offset).unwrap_or(HEAD_BYTES));
             let head = read_at(&self.file, 0, length)?;

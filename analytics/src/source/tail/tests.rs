@@ -61,8 +61,8 @@ impl Followed {
         while self.lines.len() < lines.len() && Instant::now() < deadline {
             let (received, ..) = self.running.as_mut().unwrap();
             let chunk = received.blocking_recv().expect("it goes on");
-            if let Payload::Lines { bytes, .. } = chunk.payload {
-                self.lines.push_str(std::str::from_utf8(&bytes).unwrap());
+            if let Payload::Lines { lines, .. } = chunk.payload {
+                self.lines.push_str(std::str::from_utf8(lines.bytes()).unwrap());
             }
             if let Some(Mark::File(mark)) = chunk.mark {
                 self.mark = mark;

@@ -42,7 +42,11 @@ pub fn line(line: &[u8]) {
     // Of a repeated key the fast path may take the first one: it does not look behind the last field that it wants.
     let is_repeated =
         WANTED.iter().any(|path| memchr::memmem::find_iter(line, format!("\"{}\"", &path[2..]).as_bytes()).count() > 1);
-    if flat::scan(line, &keys, &mut values) == flat::Scan::Found
+    let mut scanner = flat::Scanner::new(keys);
+    for before in line.split(|byte| *byte == b'\n') {
+        scanner.scan(before, &mut [b"".as_slice(); 3]); // it remembers the shape of a line
+    }
+    if scanner.scan(line, &mut values) == flat::Scan::Found
         && let Ok(read) = &read
         && !is_repeated
     {
