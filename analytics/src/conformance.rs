@@ -65,6 +65,7 @@ fn run(program: &Program, input: &str, way: Way) -> Vec<StreamRows> {
         allowed_lateness_ms: way.allowed_lateness_ms,
         idle_after_ms: 0,
         max_groups: 1_000_000,
+        keeps_results: false,
     };
     let decoder = || Decoder::new(input_plan(program, program.inputs[0], RowTime::Event, "t", Missing::Null));
     let schema = decoder().schema();
@@ -116,7 +117,13 @@ fn refusals(source: &str) -> String {
     let errors = match program::load(source, columns) {
         Ok(program) => {
             let decoder = Decoder::new(input_plan(&program, program.inputs[0], RowTime::Event, "t", Missing::Null));
-            let options = EngineOptions { row_time: RowTime::Event, allowed_lateness_ms: None, idle_after_ms: 0, max_groups: 1 };
+            let options = EngineOptions {
+                row_time: RowTime::Event,
+                allowed_lateness_ms: None,
+                idle_after_ms: 0,
+                max_groups: 1,
+                keeps_results: false,
+            };
             Engine::new(&program, vec![decoder.schema()], options).err().into_iter().collect()
         }
         Err(errors) => errors,

@@ -92,7 +92,13 @@ pub(crate) fn explain(arguments: &ProgramArguments) -> Result<String, Failure> {
 
 /// Plans a program that does not run.
 fn plan(program: &Program) -> Result<Engine, SqlError> {
-    let options = EngineOptions { row_time: RowTime::Event, allowed_lateness_ms: None, idle_after_ms: 0, max_groups: usize::MAX };
+    let options = EngineOptions {
+        row_time: RowTime::Event,
+        allowed_lateness_ms: None,
+        idle_after_ms: 0,
+        max_groups: usize::MAX,
+        keeps_results: false,
+    };
     let schema =
         |input: &program::StreamId| Decoder::new(input_plan(program, *input, RowTime::Event, TIME_FIELD, Missing::Null)).schema();
     Engine::new(program, program.inputs.iter().map(schema).collect(), options)

@@ -60,6 +60,8 @@ pub(crate) struct EngineOptions {
     pub(crate) idle_after_ms: i64,
     /// Groups and rows held in open windows; beyond it the oldest windows close early.
     pub(crate) max_groups: usize,
+    /// Whether the latest results are kept, for readers that ask for them.
+    pub(crate) keeps_results: bool,
 }
 
 /// A promise of a stream about arrival times is this much weaker than its clock says: the stream's machines and
@@ -338,7 +340,9 @@ impl Engine {
             }
             self.stats.results += rows.num_rows() as u64;
             let rows = StreamRows { stream, is_closed: true, rows };
-            self.kept[stream.0].add(rows.clone());
+            if self.options.keeps_results {
+                self.kept[stream.0].add(rows.clone());
+            }
             output.rows.push(rows);
         }
     }

@@ -77,8 +77,13 @@ mod tests {
         let program = program::load(PROGRAM, program::schema_columns(program::LOG_SCHEMA).unwrap()).unwrap();
         let decoder = |input| Decoder::new(input_plan(&program, input, RowTime::Event, "t", Missing::Null));
         let mut decoders: Vec<Decoder> = program.inputs.iter().copied().map(decoder).collect();
-        let options =
-            EngineOptions { row_time: RowTime::Event, allowed_lateness_ms: Some(0), idle_after_ms: 1_000, max_groups: 1_000 };
+        let options = EngineOptions {
+            row_time: RowTime::Event,
+            allowed_lateness_ms: Some(0),
+            idle_after_ms: 1_000,
+            max_groups: 1_000,
+            keeps_results: false,
+        };
         let schemas = decoders.iter().map(Decoder::schema).collect();
         let mut engine = Engine::new(&program, schemas, options).unwrap();
         let mut step = |(input, second): &(usize, Option<i64>)| {

@@ -40,7 +40,8 @@ fn program() -> Program {
 }
 
 fn engine(allowed_lateness_ms: Option<i64>, max_groups: usize) -> Engine {
-    let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
+    let options =
+        EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups, keeps_results: true };
     Engine::new(&program(), vec![decoder().schema()], options).unwrap()
 }
 
@@ -181,7 +182,8 @@ fn engine_of(pump: &str, max_groups: usize) -> Engine {
          CREATE PUMP p AS INSERT INTO d SELECT STREAM {pump}"
     );
     let allowed_lateness_ms = Some(0);
-    let options = EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups };
+    let options =
+        EngineOptions { row_time: RowTime::Arrival, allowed_lateness_ms, idle_after_ms: 5_000, max_groups, keeps_results: true };
     Engine::new(&program::load(&source, vec![]).unwrap(), vec![decoder().schema()], options).unwrap()
 }
 

@@ -253,6 +253,7 @@ fn options(settings: &Settings) -> EngineOptions {
         allowed_lateness_ms: settings.allowed_lateness.map(ms),
         idle_after_ms: ms(settings.idle_after),
         max_groups: settings.max_groups,
+        keeps_results: settings.listen.is_some(),
     }
 }
 
