@@ -8,6 +8,7 @@
 //! Names, windows and the shape of every query are settled here, with places for errors; types are DataFusion's, so the
 //! engine settles them when it plans the operators' texts. `--window 10s` is written as a program and takes this path.
 
+mod call;
 mod catalog;
 mod compile;
 mod context;
