@@ -51,6 +51,11 @@ impl RunningNode {
         self.assign.schema()
     }
 
+    /// Yields rows of these types from now on.
+    pub(super) fn retype(&mut self, schema: &SchemaRef) {
+        self.assign.retype(schema);
+    }
+
     /// The plans, for a reader.
     pub(super) fn describe(&self) -> String {
         match &self.work {
