@@ -42,12 +42,13 @@ impl SlidingNode {
         let (arguments, aggregates) = aggregates(&sliding.aggregates, &prepared)?;
         let mut frames = sliding.frames.iter().map(|frame| FrameState::new(frame, &prepared)).collect::<Result<Vec<_>>>()?;
         let (mut columns, mut types, mut fields) = (Vec::new(), Vec::new(), prepared.fields().to_vec());
-        for (index, (aggregate, frame)) in aggregates.into_iter().zip(&sliding.frame_of).enumerate() {
-            check_slides(&aggregate)?;
+        for (index, (aggregate, frame)) in sliding.calls.iter().enumerate() {
+            let aggregate = &aggregates[*aggregate]; // as many were found as the list has
+            check_slides(aggregate)?;
             types.push(aggregate.field().data_type().clone());
             fields.push(Arc::new(Field::new(format!("w {index}"), aggregate.field().data_type().clone(), true)));
             columns.push((*frame, frames[*frame].aggregates.len()));
-            frames[*frame].aggregates.push(aggregate);
+            frames[*frame].aggregates.push(aggregate.clone());
         }
         let result = plan::piece(&sliding.result, Arc::new(Schema::new(fields)))?;
         Ok(Self { node, waiting: Waiting::new(prepared), prepare, arguments, frames, columns, types, result })
