@@ -6,7 +6,8 @@ use super::catalog::Catalog;
 use super::context::{Uses, uses};
 use super::monotonic::Monotone;
 use super::relation::{Column, Relation};
-use super::select::{Parts, is_row_time, select_of};
+use super::select::{Item, Parts, is_row_time, select_of};
+use super::whole::whole;
 use super::{Node, Operator, StreamId, grouped, reference, rowwise, sliding, union};
 use crate::sql::{Place, SqlError};
 
@@ -157,5 +158,9 @@ fn columns(parts: &Parts, relation: &Relation, monotones: Vec<Option<Monotone>>)
         None => None,
     };
     let items = parts.items.iter().zip(monotones);
-    items.map(|(item, monotone)| Column::new(item.name.clone(), sql_type(&item.expression), monotone)).collect()
+    let column = |(item, monotone): (&Item, _)| {
+        let column = Column::new(item.name.clone(), sql_type(&item.expression), monotone);
+        Column { whole: column.whole.or_else(|| whole(&item.expression, relation)), ..column }
+    };
+    items.map(column).collect()
 }

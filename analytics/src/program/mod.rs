@@ -27,6 +27,7 @@ mod select;
 mod shorthand;
 mod sliding;
 mod union;
+mod whole;
 mod window;
 
 use crate::sql::{self, ColumnDefinition, Place, PumpStatement, Script, SqlError, Statement, StreamStatement};
@@ -34,6 +35,7 @@ use catalog::Catalog;
 use compile::{Compiled, Compiler};
 
 pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
+pub(crate) use context::WHOLE_AVERAGE;
 pub(crate) use expression::AS_TEXT;
 pub(crate) use operator::{Extent, Frame, Lookup, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
 pub(crate) use reference::Reference;

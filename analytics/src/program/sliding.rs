@@ -124,7 +124,7 @@ impl Context for SlidingContext<'_> {
         // The average of whole numbers is two aggregates, so it is put together again in the result.
         if let Some((sum, count)) = parsed.as_sum_and_count() {
             let (sum, count) = (self.call(sum, frame), self.call(count, frame));
-            return Ok(format!("({sum} / {count})"));
+            return Ok(parsed.average(&sum, &count));
         }
         let column = self.call(parsed.write(), frame);
         Ok(parsed.result(column))

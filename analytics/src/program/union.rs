@@ -70,7 +70,8 @@ pub(super) fn columns(selects: &[Compiled]) -> Vec<Column> {
         let sql_type = others().fold(column.sql_type, |known, other| common(known?, other.sql_type?));
         // What moves with ROWTIME in one of them only may go back when the other's row comes.
         let monotone = column.monotone.filter(|monotone| others().all(|other| other.monotone == Some(*monotone)));
-        Column::new(column.name.clone(), sql_type, monotone)
+        let whole = others().fold(column.whole, |known, other| Some(known?.max(other.whole?)));
+        Column { whole, ..Column::new(column.name.clone(), sql_type, monotone) }
     };
     first.columns.iter().enumerate().map(column).collect()
 }
