@@ -146,6 +146,8 @@ pub(crate) struct Engine {
     stats: Stats,
     /// Rows since groups were last counted.
     unmeasured_rows: usize,
+    /// Groups when they were last counted.
+    measured_groups: usize,
 }
 
 impl Engine {
@@ -180,6 +182,7 @@ impl Engine {
             is_shown: program.streams.iter().map(|stream| stream.kind != crate::program::StreamKind::Inner).collect(),
             stats: Stats::default(),
             unmeasured_rows: 0,
+            measured_groups: 0,
         })
     }
 
