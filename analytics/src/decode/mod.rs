@@ -12,6 +12,7 @@ mod clf_time;
 mod columns;
 mod delimited;
 mod flat;
+mod kpl;
 mod lenient;
 mod record;
 mod row_clock;
@@ -227,8 +228,12 @@ impl Decoder {
         place: &dyn Fn(u32, u32) -> Position,
     ) {
         let mut number = 0; // lines of one record are numbered through, whatever they were wrapped in
+        let key_column = self.plan.metadata.iter().position(|metadata| *metadata == Metadata::PartitionKey);
         for content in record::contents(&record.data) {
-            match content {
+            if let Some(column) = key_column {
+                self.metadata[column] = Some(content.partition_key.unwrap_or(&record.partition_key).to_owned());
+            }
+            match content.data {
                 Ok(content) => {
                     for line in lines(&content) {
                         number += 1;

@@ -21,7 +21,8 @@ pub(crate) fn lines_of(payload: &Payload) -> Vec<Vec<u8>> {
     match payload {
         Payload::Lines { lines, .. } => owned(lines.bytes()),
         Payload::Records(records) => {
-            let contents = records.iter().flat_map(|record| record::contents(&record.data)).filter_map(Result::ok);
+            let contents =
+                records.iter().flat_map(|record| record::contents(&record.data)).filter_map(|content| content.data.ok());
             contents.flat_map(|content| owned(&content)).collect()
         }
         Payload::Begin | Payload::CaughtUp { .. } | Payload::End => vec![],

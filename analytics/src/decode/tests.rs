@@ -84,3 +84,28 @@ fn a_line_without_a_time_is_bad_when_time_is_event_time() {
     assert_eq!(decode(&["client_ip"], RowTime::Event, log).counts.bad, 1);
     assert_eq!(decode(&["client_ip"], RowTime::Clock, log).counts.bad, 0);
 }
+
+#[test]
+fn a_line_of_an_aggregate_has_the_partition_key_of_its_own_record() {
+    let hex = |value: &Value| -> Vec<u8> {
+        let hex = value.as_str().unwrap();
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
+    let aggregates = std::fs::read_to_string(::tests::data::repository("tests/data/kpl/aggregates.jsonl")).unwrap();
+    let aggregate: Value = serde_json::from_str(aggregates.lines().nth(2).unwrap()).unwrap(); // keys node-0 to node-2
+    let record = |data: Vec<u8>| StreamRecord {
+        data: data.into(),
+        arrival_ms: 7,
+        partition_key: "outer".to_owned(),
+        sequence_number: "49".to_owned(),
+        shard_name: "shardId-000000000000".into(),
+    };
+    let records = vec![record(hex(&aggregate["record"])), record(b"{\"number\":\"plain\"}".to_vec())];
+    let metadata = vec![Metadata::SequenceNumber, Metadata::PartitionKey];
+    let plan = InputPlan { metadata, ..text_plan(&["number"], RowTime::Arrival) };
+    let decoded = Decoder::new(plan).decode(Chunk::new(ShardId(0), Payload::Records(records)), 7);
+    let ShardEvent::Rows(Rows { batch, .. }) = decoded.event else { panic!("no rows") };
+    let row = |row| ["number", "PARTITION_KEY", "SEQUENCE_NUMBER"].map(|column| text(&batch, column, row)).join(" ");
+    let expected = ["5 node-0 49", "6 node-1 49", "7 node-2 49", "8 node-0 49", "9 node-1 49", "10 node-2 49", "11 node-0 49"];
+    assert_eq!((0..batch.num_rows()).map(row).collect::<Vec<_>>(), [&expected[..], &["plain outer 49"]].concat());
+}

@@ -73,6 +73,11 @@ impl Assign {
         Self { schema, columns }
     }
 
+    /// Gives rows of these types from now on, column by column.
+    pub(super) fn retype(&mut self, schema: &SchemaRef) {
+        self.schema = schema.clone();
+    }
+
     /// The columns of the rows.
     pub(super) fn schema(&self) -> SchemaRef {
         self.schema.clone()

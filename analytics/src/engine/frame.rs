@@ -15,7 +15,6 @@ use datafusion::error::Result;
 use datafusion::logical_expr::Accumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-use super::fault::RowFault;
 use super::image::misfit;
 use crate::program::{Extent, Frame};
 
@@ -145,30 +144,17 @@ impl FrameState {
         Ok(())
     }
 
-    /// Bounds memory: forgets the partitions that have been quiet longest, until at most so many rows are held.
-    pub(super) fn forget(&mut self, max_rows: usize, node: usize) -> Option<RowFault> {
-        if self.held <= max_rows {
-            return None;
-        }
+    /// Every partition, with the time of its last row.
+    pub(super) fn ages(&self) -> impl Iterator<Item = (i64, &[u8])> {
         let last_ms = |partition: &Partition| partition.ring.back().map_or(i64::MIN, |(ms, _)| *ms);
-        let mut by_age: Vec<(i64, Box<[u8]>)> =
-            self.partitions.iter().map(|(key, partition)| (last_ms(partition), key.clone())).collect();
-        by_age.sort_unstable();
-        let (mut partitions, mut rows) = (0, 0);
-        for (_, key) in by_age {
-            if self.held - rows <= max_rows {
-                break;
-            }
-            rows += self.partitions.remove(&key).map_or(0, |partition| partition.ring.len());
-            partitions += 1;
-        }
+        self.partitions.iter().map(move |(key, partition)| (last_ms(partition), key.as_ref()))
+    }
+
+    /// Forgets a partition. Returns how many rows it had.
+    pub(super) fn forget(&mut self, key: &[u8]) -> usize {
+        let rows = self.partitions.remove(key).map_or(0, |partition| partition.ring.len());
         self.held -= rows;
-        let message = format!(
-            "sliding windows hold more rows than --max-groups allows: {rows} rows of the {partitions} partitions that were \
-             quiet longest are forgotten, and their next results count from the beginning"
-        );
-        let row = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        Some(RowFault { message, row, node, count: 0 })
+        rows
     }
 
     /// Forgets partitions whose rows have all left a window of time. Looked for once as many rows have come as there

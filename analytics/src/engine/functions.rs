@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray, TimestampMillisecondArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf};
 use datafusion::prelude::SessionContext;
 
 use super::date_format::Pattern;
-use crate::program::AS_TEXT;
+use crate::program::{AS_TEXT, WHOLE_AVERAGE};
 
 const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
@@ -22,6 +22,9 @@ pub(super) fn register(session: &SessionContext) {
     let types = vec![DataType::Utf8View, DataType::Utf8View];
     let function = Arc::new(|arguments: &[ColumnarValue]| over_rows(arguments, char_to_timestamp));
     session.register_udf(create_udf("char_to_timestamp", types, TIME, Volatility::Immutable, function));
+    let types = vec![DataType::Decimal128(38, 0), DataType::Int64];
+    let function = Arc::new(|arguments: &[ColumnarValue]| over_rows(arguments, whole_average));
+    session.register_udf(create_udf(WHOLE_AVERAGE, types, DataType::Int64, Volatility::Immutable, function));
     session.register_udf(ScalarUDF::from(AsText { signature: Signature::any(1, Volatility::Immutable) }));
 }
 
@@ -69,10 +72,20 @@ pub(super) fn as_text(values: &ArrayRef) -> Result<ArrayRef> {
 
 fn over_rows(arguments: &[ColumnarValue], function: fn(&ArrayRef, &ArrayRef) -> Result<ArrayRef>) -> Result<ColumnarValue> {
     let arrays = ColumnarValue::values_to_arrays(arguments)?;
-    let [pattern, value] = arrays.as_slice() else {
-        return Err(DataFusionError::Execution("a pattern and a value are needed".to_owned()));
+    let [first, second] = arrays.as_slice() else {
+        return Err(DataFusionError::Execution("two values are needed".to_owned()));
     };
-    Ok(ColumnarValue::Array(function(pattern, value)?))
+    Ok(ColumnarValue::Array(function(first, second)?))
+}
+
+/// Sums divided by counts, cut towards zero as every division of whole numbers. Of no values there is none.
+fn whole_average(sums: &ArrayRef, counts: &ArrayRef) -> Result<ArrayRef> {
+    let average = |(sum, count): (Option<i128>, Option<i64>)| {
+        let quotient = sum?.checked_div(i128::from(count?))?;
+        i64::try_from(quotient).ok()
+    };
+    let pairs = sums.as_primitive::<Decimal128Type>().iter().zip(counts.as_primitive::<Int64Type>());
+    Ok(Arc::new(pairs.map(average).collect::<Int64Array>()))
 }
 
 /// Patterns are the same for all rows nearly always: one is kept.

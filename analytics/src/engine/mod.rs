@@ -11,6 +11,7 @@ mod date_format;
 mod drive;
 mod errors;
 mod fault;
+mod flow;
 mod frame;
 mod full;
 mod functions;
@@ -26,6 +27,7 @@ mod sliding;
 mod sorted;
 mod split;
 mod tumbling;
+mod union;
 mod waiting;
 mod window_state;
 
@@ -146,6 +148,8 @@ pub(crate) struct Engine {
     stats: Stats,
     /// Rows since groups were last counted.
     unmeasured_rows: usize,
+    /// Groups when they were last counted.
+    measured_groups: usize,
 }
 
 impl Engine {
@@ -155,13 +159,19 @@ impl Engine {
     /// When types do not fit, with the place of the pump.
     pub(crate) fn new(program: &Program, sources: Vec<SchemaRef>, options: EngineOptions) -> Result<Self, SqlError> {
         let mut schemas: HashMap<StreamId, SchemaRef> = program.inputs.iter().copied().zip(sources).collect();
-        let mut nodes = Vec::with_capacity(program.nodes.len());
+        let mut nodes: Vec<RunningNode> = Vec::with_capacity(program.nodes.len());
         for (index, node) in program.nodes.iter().enumerate() {
+            let located = |error| SqlError::new(node.place, format!("pump {}: {}", node.pump, fault::message(&error)));
             let rows = schemas.get(&node.input).cloned().unwrap_or_else(|| stream_schema(&program.streams[node.input.0]));
-            let running = RunningNode::new(index, node, program, rows)
-                .map_err(|error| SqlError::new(node.place, format!("pump {}: {}", node.pump, fault::message(&error))))?;
-            schemas.insert(node.output, running.schema());
+            let running = RunningNode::new(index, node, program, rows).map_err(located)?;
+            let mut schema = running.schema();
             nodes.push(running);
+            // Who reads a stream comes behind all that write it, so its types may still change here.
+            if let Some(known) = schemas.get(&node.output) {
+                schema = union::meet(known, &schema).map_err(located)?;
+                nodes.iter_mut().filter(|writer| writer.output == node.output).for_each(|writer| writer.retype(&schema));
+            }
+            schemas.insert(node.output, schema);
         }
         Ok(Self {
             inputs: program.inputs.clone(),
@@ -174,6 +184,7 @@ impl Engine {
             is_shown: program.streams.iter().map(|stream| stream.kind != crate::program::StreamKind::Inner).collect(),
             stats: Stats::default(),
             unmeasured_rows: 0,
+            measured_groups: 0,
         })
     }
 
@@ -281,70 +292,6 @@ impl Engine {
             self.flow(None, Until::Watermark { lateness_ms }, output)?;
         }
         self.bound_memory(output)
-    }
-
-    /// Lets rows of an input flow through all nodes, each of which then completes what is due.
-    fn flow(&mut self, source: Option<(StreamId, RecordBatch)>, until: Until, output: &mut Output) -> Result<()> {
-        let pending = source.into_iter().map(|(input, rows)| (input, vec![rows])).collect();
-        self.flow_from(0, pending, until, output)
-    }
-
-    fn flow_from(
-        &mut self,
-        first: usize,
-        mut pending: HashMap<StreamId, Vec<RecordBatch>>,
-        until: Until,
-        output: &mut Output,
-    ) -> Result<()> {
-        let mut late_of_input = 0;
-        let known_faults = output.faults.len();
-        for index in first..self.nodes.len() {
-            let until_ms = self.until_ms(index, until);
-            let node = &mut self.nodes[index];
-            let mut done = Vec::new();
-            let mut late = 0;
-            for batch in pending.get(&node.input).cloned().unwrap_or_default() {
-                late += node.push(batch, &mut done, &mut output.faults)?;
-            }
-            // A row may be late in several pumps; it is one late row.
-            if self.inputs.contains(&node.input) {
-                late_of_input = late.max(late_of_input)
-            } else {
-                self.stats.late_rows += late
-            }
-            let before = done.len();
-            node.close_until(until_ms, &mut done, &mut output.faults)?;
-            if node.has_windows() {
-                self.stats.closed_windows += (done.len() - before) as u64;
-            }
-            self.emit(index, done, &mut pending, output);
-        }
-        self.stats.late_rows += late_of_input;
-        self.stats.rows -= late_of_input;
-        self.stats.failed_rows += output.faults[known_faults..].iter().map(|fault| fault.count).sum::<u64>();
-        Ok(())
-    }
-
-    fn emit(
-        &mut self,
-        index: usize,
-        done: Vec<RecordBatch>,
-        pending: &mut HashMap<StreamId, Vec<RecordBatch>>,
-        output: &mut Output,
-    ) {
-        let stream = self.nodes[index].output;
-        for rows in done.into_iter().filter(|rows| rows.num_rows() > 0) {
-            pending.entry(stream).or_default().push(rows.clone());
-            if !self.is_shown[stream.0] {
-                continue;
-            }
-            self.stats.results += rows.num_rows() as u64;
-            let rows = StreamRows { stream, is_closed: true, rows };
-            if self.options.keeps_results {
-                self.kept[stream.0].add(rows.clone());
-            }
-            output.rows.push(rows);
-        }
     }
 }
 

@@ -51,6 +51,11 @@ impl RunningNode {
         self.assign.schema()
     }
 
+    /// Yields rows of these types from now on.
+    pub(super) fn retype(&mut self, schema: &SchemaRef) {
+        self.assign.retype(schema);
+    }
+
     /// The plans, for a reader.
     pub(super) fn describe(&self) -> String {
         match &self.work {
@@ -109,7 +114,8 @@ impl RunningNode {
                 results.extend(node.close_oldest(faults)?);
                 !results.is_empty()
             }
-            Work::Sliding(node) => match node.middle() {
+            // What waits only moves into the windows, so it does not help when they are what is too large.
+            Work::Sliding(node) => match node.middle().filter(|_| node.is_mostly_waiting()) {
                 Some(until_ms) => node.close_until(until_ms, &mut results, faults).map(|()| true)?,
                 None => false,
             },
@@ -119,12 +125,12 @@ impl RunningNode {
         Ok(is_closed)
     }
 
-    /// Bounds memory when nothing can be completed: a window takes no new groups, sliding windows forget the partitions
-    /// that have been quiet longest. False when that changes nothing.
-    pub(super) fn shed(&mut self, max_rows: usize, faults: &mut Vec<RowFault>) -> Result<bool> {
+    /// Bounds memory when nothing can be completed: a window takes no new groups, sliding windows forget so many rows, those
+    /// of the partitions that have been quiet longest. True when that gave room.
+    pub(super) fn shed(&mut self, rows: usize, faults: &mut Vec<RowFault>) -> Result<bool> {
         match &mut self.work {
-            Work::Tumbling(node) => node.fill_up(),
-            Work::Sliding(node) => Ok(node.forget(max_rows, faults)),
+            Work::Tumbling(node) => node.fill_up().map(|_| false),
+            Work::Sliding(node) => Ok(node.forget(rows, faults)),
             Work::Project(_) | Work::Sorted(_) | Work::Lookup(_) => Ok(false),
         }
     }

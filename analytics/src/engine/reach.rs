@@ -72,9 +72,13 @@ mod tests {
         CREATE PUMP c AS INSERT INTO merged SELECT STREAM \"status\" FROM s_002;
         CREATE PUMP d AS INSERT INTO both SELECT STREAM COUNT(*) FROM merged AS m GROUP BY STEP(m.ROWTIME BY INTERVAL '10' SECOND);";
 
-    /// An engine, and how to feed it: input and time of a row in seconds. Gives the streams that got rows.
-    fn closed_by(steps: &[(usize, Option<i64>)]) -> Vec<Vec<String>> {
-        let program = program::load(PROGRAM, program::schema_columns(program::LOG_SCHEMA).unwrap()).unwrap();
+    const UNION: &str = "CREATE STREAM both (n INTEGER); CREATE PUMP d AS INSERT INTO both SELECT STREAM COUNT(*) FROM
+        (SELECT STREAM \"status\" FROM s_001 UNION ALL SELECT STREAM \"status\" FROM s_002) AS m
+        GROUP BY STEP(m.ROWTIME BY INTERVAL '10' SECOND);";
+
+    /// A program, and how to feed it: input and time of a row in seconds. Gives the streams that got rows.
+    fn closed_by(program: &str, steps: &[(usize, Option<i64>)]) -> Vec<Vec<String>> {
+        let program = program::load(program, program::schema_columns(program::LOG_SCHEMA).unwrap()).unwrap();
         let decoder = |input| Decoder::new(input_plan(&program, input, RowTime::Event, "t", Missing::Null));
         let mut decoders: Vec<Decoder> = program.inputs.iter().copied().map(decoder).collect();
         let options = EngineOptions {
@@ -104,14 +108,20 @@ mod tests {
 
     #[test]
     fn a_pump_waits_for_its_own_inputs_only() {
-        let closed = closed_by(&[(0, Some(1)), (0, Some(15)), (1, Some(2)), (1, Some(12))]);
+        let closed = closed_by(PROGRAM, &[(0, Some(1)), (0, Some(15)), (1, Some(2)), (1, Some(12))]);
         assert_eq!(closed, [vec![], vec!["ONE"], vec![], vec!["BOTH"]]);
     }
 
     #[test]
     fn an_input_that_has_ended_holds_nobody_back() {
-        let closed = closed_by(&[(0, Some(1)), (1, None), (0, Some(15)), (0, None)]);
+        let closed = closed_by(PROGRAM, &[(0, Some(1)), (1, None), (0, Some(15)), (0, None)]);
         assert_eq!(closed, [vec![], vec![], vec!["ONE", "BOTH"], vec!["ONE", "BOTH"]]);
+    }
+
+    #[test]
+    fn a_union_waits_for_the_slowest_of_its_inputs() {
+        let closed = closed_by(UNION, &[(0, Some(1)), (0, Some(15)), (1, Some(2)), (1, Some(12)), (1, None), (0, Some(25))]);
+        assert_eq!(closed, [vec![], vec![], vec![], vec!["BOTH"], vec![], vec!["BOTH"]]);
     }
 
     #[test]

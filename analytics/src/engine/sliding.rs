@@ -42,12 +42,13 @@ impl SlidingNode {
         let (arguments, aggregates) = aggregates(&sliding.aggregates, &prepared)?;
         let mut frames = sliding.frames.iter().map(|frame| FrameState::new(frame, &prepared)).collect::<Result<Vec<_>>>()?;
         let (mut columns, mut types, mut fields) = (Vec::new(), Vec::new(), prepared.fields().to_vec());
-        for (index, (aggregate, frame)) in aggregates.into_iter().zip(&sliding.frame_of).enumerate() {
-            check_slides(&aggregate)?;
+        for (index, (aggregate, frame)) in sliding.calls.iter().enumerate() {
+            let aggregate = &aggregates[*aggregate]; // as many were found as the list has
+            check_slides(aggregate)?;
             types.push(aggregate.field().data_type().clone());
             fields.push(Arc::new(Field::new(format!("w {index}"), aggregate.field().data_type().clone(), true)));
             columns.push((*frame, frames[*frame].aggregates.len()));
-            frames[*frame].aggregates.push(aggregate);
+            frames[*frame].aggregates.push(aggregate.clone());
         }
         let result = plan::piece(&sliding.result, Arc::new(Schema::new(fields)))?;
         Ok(Self { node, waiting: Waiting::new(prepared), prepare, arguments, frames, columns, types, result })
@@ -63,7 +64,7 @@ impl SlidingNode {
 
     /// Rows that wait, and rows inside of windows.
     pub(super) fn held(&self) -> usize {
-        self.waiting.rows() + self.frames.iter().map(|frame| frame.held).sum::<usize>()
+        self.waiting.rows() + self.inside()
     }
 
     /// The rows that wait.
@@ -94,13 +95,38 @@ impl SlidingNode {
         self.waiting.middle()
     }
 
-    /// Bounds memory: forgets partitions until so many rows are left. False when there was nothing to forget.
-    pub(super) fn forget(&mut self, max_rows: usize, faults: &mut Vec<RowFault>) -> bool {
-        let (node, share) = (self.node, max_rows / self.frames.len().max(1));
-        let forgotten: Vec<RowFault> = self.frames.iter_mut().filter_map(|frame| frame.forget(share, node)).collect();
-        let has_forgotten = !forgotten.is_empty();
-        faults.extend(forgotten);
-        has_forgotten
+    /// Whether more rows wait than are inside of windows.
+    pub(super) fn is_mostly_waiting(&self) -> bool {
+        self.waiting.rows() > self.inside()
+    }
+
+    /// Rows inside of windows, once for each frame.
+    fn inside(&self) -> usize {
+        self.frames.iter().map(|frame| frame.held).sum()
+    }
+
+    /// Bounds memory: forgets the partitions that have been quiet longest, of all frames, until so many rows are gone. False
+    /// when there was nothing to forget.
+    pub(super) fn forget(&mut self, excess: usize, faults: &mut Vec<RowFault>) -> bool {
+        let frames = self.frames.iter().enumerate();
+        let mut by_age: Vec<(i64, usize, Box<[u8]>)> =
+            frames.flat_map(|(index, frame)| frame.ages().map(move |(last_ms, key)| (last_ms, index, key.into()))).collect();
+        by_age.sort_unstable();
+        let (mut partitions, mut rows) = (0, 0);
+        for (_, frame, key) in by_age {
+            if rows >= excess {
+                break;
+            }
+            rows += self.frames[frame].forget(&key);
+            partitions += 1;
+        }
+        let message = format!(
+            "sliding windows hold more rows than --max-groups allows: {rows} rows of the {partitions} partitions that were \
+             quiet longest are forgotten, and their next results count from the beginning"
+        );
+        let row = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        faults.extend((rows > 0).then_some(RowFault { message, row, node: self.node, count: 0 }));
+        rows > 0
     }
 
     /// Takes rows. Returns how many of them came too late.

@@ -1,17 +1,20 @@
 //! From the query of a pump to operators: one for each SELECT, subqueries first.
 
-use datafusion::sql::sqlparser::ast::{Query, Spanned, TableFactor, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Spanned, TableFactor, TableWithJoins};
 
 use super::catalog::Catalog;
 use super::context::{Uses, uses};
 use super::monotonic::Monotone;
 use super::relation::{Column, Relation};
-use super::select::{Parts, is_row_time, select_of};
-use super::{Node, Operator, StreamId, grouped, reference, rowwise, sliding};
+use super::select::{Item, Parts, is_row_time, select_of};
+use super::whole::whole;
+use super::{Node, Operator, StreamId, grouped, reference, rowwise, sliding, union};
 use crate::sql::{Place, SqlError};
 
-/// What a query yields, with the operator that yields it.
+/// What a SELECT yields, with the operator that yields it.
 pub(super) struct Compiled {
+    /// Where the SELECT stands.
+    pub(super) place: Place,
     pub(super) input: StreamId,
     pub(super) operator: Operator,
     pub(super) columns: Vec<Column>,
@@ -30,11 +33,21 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Compiles a query; its subqueries become nodes.
+    /// Compiles a query; its subqueries become nodes. There are several operators when it is a UNION ALL.
     ///
     /// # Errors
     /// When the query is not of the dialect, or not supported yet.
-    pub(super) fn query(&mut self, query: &Query) -> Result<Compiled, SqlError> {
+    pub(super) fn query(&mut self, query: &Query) -> Result<Vec<Compiled>, SqlError> {
+        let selects = union::selects(query, self.place)?;
+        let mut compiled = selects.iter().map(|query| self.one(query)).collect::<Result<Vec<_>, _>>()?;
+        union::check_widths(&compiled)?;
+        if let [alone] = compiled.as_mut_slice() {
+            alone.place = self.place; // what is wrong with the whole of a pump is told at its name
+        }
+        Ok(compiled)
+    }
+
+    fn one(&mut self, query: &Query) -> Result<Compiled, SqlError> {
         let (select, order_by) = select_of(query)?;
         let [from] = select.from.as_slice() else {
             let at = select.from.get(1).map_or(self.place, |from| Place::of(from.span()).or(self.place));
@@ -83,18 +96,14 @@ impl Compiler<'_> {
     }
 
     fn subquery(&mut self, query: &Query, alias: Option<String>) -> Result<Relation, SqlError> {
-        let Compiled { input, operator, columns } = self.query(query)?;
+        let selects = self.query(query)?;
+        let columns = union::columns(&selects);
         let output = self.catalog.add_inner(self.pump, &columns);
-        let names = columns.iter().map(|column| column.name.clone()).collect();
-        self.nodes.push(Node {
-            pump: self.pump.to_owned(),
-            place: self.place,
-            input,
-            output,
-            operator,
-            columns: names,
-            targets: None,
-        });
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        for Compiled { place, input, operator, .. } in selects {
+            let (pump, columns) = (self.pump.to_owned(), names.clone());
+            self.nodes.push(Node { pump, place, input, output, operator, columns, targets: None });
+        }
         Ok(Relation::new(output, alias, columns, false))
     }
 
@@ -117,7 +126,7 @@ impl Compiler<'_> {
         };
         let columns = columns(parts, relation, monotones);
         self.note_functions(parts);
-        Ok(Compiled { input: relation.stream, operator, columns })
+        Ok(Compiled { place: parts.place, input: relation.stream, operator, columns })
     }
 
     fn note(&mut self, note: &str) {
@@ -143,11 +152,15 @@ impl Compiler<'_> {
 
 /// The columns of a result, as a query around it sees them.
 fn columns(parts: &Parts, relation: &Relation, monotones: Vec<Option<Monotone>>) -> Vec<Column> {
-    let sql_type = |expression| match super::context::declared(expression, relation) {
+    let sql_type = |expression: &Expr| match super::context::declared(expression, relation) {
         Some(sql_type) => Some(sql_type),
         None if is_row_time(expression) => Some(crate::sql::SqlType::Timestamp),
         None => None,
     };
     let items = parts.items.iter().zip(monotones);
-    items.map(|(item, monotone)| Column::new(item.name.clone(), sql_type(&item.expression), monotone)).collect()
+    let column = |(item, monotone): (&Item, _)| {
+        let column = Column::new(item.name.clone(), sql_type(&item.expression), monotone);
+        Column { whole: column.whole.or_else(|| whole(&item.expression, relation)), ..column }
+    };
+    items.map(column).collect()
 }

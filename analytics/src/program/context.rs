@@ -1,12 +1,17 @@
 //! What an expression can name: a row of the stream, or a row and no aggregates.
 
-use datafusion::sql::sqlparser::ast::{DataType, DuplicateTreatment};
-use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned};
+use datafusion::sql::sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned,
+};
 
 use super::expression::{self, Context, write};
 use super::functions;
 use super::relation::{ROWTIME, Reference, Relation, quoted};
+use super::whole::{Whole, has_whole_average, whole};
 use crate::sql::{Place, SqlError, SqlType};
+
+/// The engine's function for the average of large whole numbers: their sum in 128 bits, divided by their count.
+pub(crate) const WHOLE_AVERAGE: &str = "weir_average";
 
 /// Expressions over one row of the stream.
 pub(super) struct RowContext<'a> {
@@ -58,13 +63,13 @@ pub(super) fn aggregate_call(call: &Function, relation: &Relation) -> Result<Agg
         return Err(SqlError::new(at, format!("{name} needs its arguments in parentheses")));
     };
     let mut context = RowContext::new(relation);
-    let mut arguments = Vec::new();
+    let (mut arguments, mut expressions) = (Vec::new(), Vec::new());
     for argument in &list.args {
         match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "COUNT" => {}
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => {
-                // The average of whole numbers is a whole number, and so is a sum divided by a count.
-                arguments.push((write(expression, &mut context)?, is_integer(expression, relation)));
+                arguments.push(write(expression, &mut context)?);
+                expressions.push(expression);
             }
             _ => return Err(SqlError::new(at, format!("{name} takes plain arguments"))),
         }
@@ -74,10 +79,11 @@ pub(super) fn aggregate_call(call: &Function, relation: &Relation) -> Result<Agg
     }
     let is_distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
     let filter = call.filter.as_deref().map(|filter| write(filter, &mut context)).transpose()?;
-    let is_integer = name == "AVG" && arguments.iter().all(|(_, is_integer)| *is_integer);
-    let is_big_sum = name == "SUM" && list.args.iter().any(|argument| is_big(argument, relation));
-    let arguments = arguments.into_iter().map(|(text, _)| text).collect();
-    Ok(AggregateCall { function, arguments, filter, is_distinct, is_integer_average: is_integer, is_big_sum })
+    // The average of whole numbers is a whole number, and so is a sum divided by a count.
+    let is_whole_average = name == "AVG" && expressions.iter().all(|expression| has_whole_average(expression, relation));
+    let is_big = expressions.iter().any(|expression| whole(expression, relation) == Some(Whole::Big));
+    let is_wide = is_big && (name == "SUM" || is_whole_average);
+    Ok(AggregateCall { function, arguments, filter, is_distinct, is_whole_average, is_wide })
 }
 
 /// The parts of an aggregate's call.
@@ -90,9 +96,9 @@ pub(super) struct AggregateCall {
     pub(super) filter: Option<String>,
     is_distinct: bool,
     /// AVG of whole numbers, which is one itself.
-    is_integer_average: bool,
-    /// SUM of BIGINT, which may leave the range of BIGINT: DataFusion's would begin again below.
-    is_big_sum: bool,
+    is_whole_average: bool,
+    /// The sum may leave the range of BIGINT, so it is taken in 128 bits.
+    is_wide: bool,
 }
 
 impl AggregateCall {
@@ -105,27 +111,37 @@ impl AggregateCall {
 
     /// The call.
     pub(super) fn write(&self) -> String {
-        let arguments = self.arguments.as_slice();
+        match self.as_sum_and_count() {
+            Some((sum, count)) => self.average(&sum, &count),
+            None => self.call(self.function, self.is_wide),
+        }
+    }
+
+    fn call(&self, function: &str, is_wide: bool) -> String {
         let distinct = if self.is_distinct { "DISTINCT " } else { "" };
-        let arguments = match arguments {
+        let arguments = match self.arguments.as_slice() {
             [] => "*".to_owned(),
-            [big] if self.is_big_sum => format!("CAST({big} AS DECIMAL(38, 0))"),
+            [big] if is_wide => format!("CAST({big} AS DECIMAL(38, 0))"),
             some => some.join(", "),
         };
         let filter = self.filter.as_ref().map(|filter| format!(" FILTER (WHERE {filter})")).unwrap_or_default();
-        let call = |function: &str| format!("{function}({distinct}{arguments}){filter}");
-        if self.is_integer_average { format!("({} / {})", call("sum"), call("count")) } else { call(self.function) }
+        format!("{function}({distinct}{arguments}){filter}")
     }
 
     /// The result as the program sees it, of the column that holds it: a row whose number is too large fails here, alone.
     pub(super) fn result(&self, column: String) -> String {
-        if self.is_big_sum { format!("CAST({column} AS BIGINT)") } else { column }
+        let is_sum = self.is_wide && !self.is_whole_average;
+        if is_sum { format!("CAST({column} AS BIGINT)") } else { column }
     }
 
     /// The sum and the count that an average of whole numbers is made of.
     pub(super) fn as_sum_and_count(&self) -> Option<(String, String)> {
-        let part = |function| Self { function, is_integer_average: false, ..self.clone() }.write();
-        self.is_integer_average.then(|| (part("sum"), part("count")))
+        self.is_whole_average.then(|| (self.call("sum", self.is_wide), self.call("count", false)))
+    }
+
+    /// The average of this sum and count. It is never larger than the largest number, so it always fits.
+    pub(super) fn average(&self, sum: &str, count: &str) -> String {
+        if self.is_wide { format!("{WHOLE_AVERAGE}({sum}, {count})") } else { format!("({sum} / {count})") }
     }
 }
 
@@ -141,41 +157,6 @@ pub(super) fn declared(expression: &Expr, relation: &Relation) -> Option<SqlType
         Ok(Reference::Metadata(metadata)) => metadata.column().sql_type,
         _ => None,
     }
-}
-
-/// Whether a value is a whole number by its declaration.
-fn is_integer(expression: &Expr, relation: &Relation) -> bool {
-    use datafusion::sql::sqlparser::ast::{BinaryOperator as Op, Value};
-    let of_column = |parts: &[Ident]| match relation.find(parts) {
-        Ok(Reference::Column(index)) => {
-            let integers = [SqlType::TinyInt, SqlType::SmallInt, SqlType::Integer, SqlType::BigInt];
-            relation.columns[index].sql_type.is_some_and(|sql_type| integers.contains(&sql_type))
-        }
-        _ => false,
-    };
-    match expression {
-        Expr::Nested(inner) => is_integer(inner, relation),
-        Expr::Identifier(name) => of_column(std::slice::from_ref(name)),
-        Expr::CompoundIdentifier(names) => of_column(names),
-        Expr::Value(value) => matches!(&value.value, Value::Number(digits, _) if digits.to_string().parse::<i64>().is_ok()),
-        Expr::BinaryOp { left, op: Op::Plus | Op::Minus | Op::Multiply | Op::Divide, right } => {
-            is_integer(left, relation) && is_integer(right, relation)
-        }
-        Expr::Cast { data_type, .. } => {
-            matches!(data_type, DataType::Integer(_) | DataType::Int(_) | DataType::BigInt(_) | DataType::SmallInt(_))
-        }
-        _ => false,
-    }
-}
-
-/// Whether an argument is made of BIGINT columns.
-fn is_big(argument: &FunctionArg, relation: &Relation) -> bool {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) = argument else { return false };
-    let is_big_column = |inner: &Expr| declared(inner, relation) == Some(SqlType::BigInt);
-    let has_one = datafusion::sql::sqlparser::ast::visit_expressions(expression, |inner| {
-        if is_big_column(inner) { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
-    });
-    is_integer(expression, relation) && has_one.is_break()
 }
 
 /// Whether an expression has an aggregate that is not over a window, or one that is.

@@ -4,15 +4,14 @@
 //! text that DataFusion reads has quoted columns only and cannot fail on a name.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function,
-    FunctionArguments, Ident, Spanned, TrimWhereField, TypedString, UnaryOperator, Value,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, Ident, Spanned,
+    TrimWhereField, TypedString, UnaryOperator, Value,
 };
 
-use super::functions::{self, Scalar};
+use super::call;
 use super::interval;
-use super::monotonic::arguments;
 use super::window::Width;
-use crate::sql::{Place, SPAN, SqlError, nearest};
+use crate::sql::{Place, SqlError};
 
 /// The engine's function that writes any value as text.
 pub(crate) const AS_TEXT: &str = "weir_text";
@@ -55,7 +54,7 @@ pub(super) fn write(expression: &Expr, context: &mut dyn Context) -> Result<Stri
         Expr::UnaryOp { op: op @ (UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not), expr } => {
             Ok(format!("({op} {})", one(expr)?))
         }
-        Expr::Function(call) => function(call, context),
+        Expr::Function(call) => call::write_call(call, context),
         Expr::Cast { kind: CastKind::Cast, expr, data_type, .. } => cast(&one(expr)?, data_type, place(expression)),
         Expr::Case { operand, conditions, else_result, .. } => {
             case(operand.as_deref(), conditions, else_result.as_deref(), context)
@@ -176,7 +175,7 @@ fn typed_literal(typed: &TypedString) -> Result<String, SqlError> {
 }
 
 /// An interval for DataFusion.
-fn interval_text(width: Width) -> String {
+pub(super) fn interval_text(width: Width) -> String {
     match width {
         Width::Ms(ms) => format!("INTERVAL '{ms} milliseconds'"),
         Width::Months(months) => format!("INTERVAL '{months} months'"),
@@ -270,78 +269,6 @@ fn rounded(
     let down = format!("date_trunc('{}', {value})", field.to_string().to_lowercase());
     let up = || format!("CASE WHEN {down} = {value} THEN {down} ELSE {down} + {} END", interval_text(width));
     Ok(if is_up { up() } else { down.clone() })
-}
-
-fn function(call: &Function, context: &mut dyn Context) -> Result<String, SqlError> {
-    let name = call.name.to_string();
-    let at = Place::of(call.name.span());
-    if functions::aggregate(&name).is_some() || call.over.is_some() {
-        return context.aggregate(call);
-    }
-    let arguments = match &call.args {
-        FunctionArguments::None => vec![],
-        _ => arguments(call).ok_or_else(|| SqlError::new(at, format!("{name} takes plain arguments")))?,
-    };
-    match (name.as_str(), arguments.as_slice()) {
-        ("STEP", [value, by]) => return step(value, by, context),
-        ("REGEX_REPLACE", _) => return regex_replace(&arguments, at, context),
-        (SPAN, _) => {
-            return Err(SqlError::not_yet(at, "a difference of times with a unit outside of a window's key")
-                .help("TSDIFF(a, b) gives the milliseconds between two times"));
-        }
-        _ => {}
-    }
-    let Some(known) = functions::scalar(&name) else { return Err(unknown(&name, at)) };
-    check_arguments(&name, known, arguments.len(), at)?;
-    let arguments = arguments.into_iter().map(|argument| write(argument, context)).collect::<Result<Vec<_>, _>>()?;
-    Ok(known.spelling.write(&arguments))
-}
-
-fn unknown(name: &str, at: Place) -> SqlError {
-    let error = SqlError::new(at, format!("there is no function {name}"));
-    match (functions::never(name), nearest(name, functions::names())) {
-        (Some(instead), _) => error.help(format!("the service never had it; {instead}")),
-        (None, Some(near)) => error.help(format!("did you mean {near}?")),
-        (None, None) => error,
-    }
-}
-
-fn check_arguments(name: &str, known: Scalar, count: usize, at: Place) -> Result<(), SqlError> {
-    let (fewest, most) = known.arguments;
-    if (fewest..=most).contains(&count) {
-        return Ok(());
-    }
-    let allowed = if fewest == most { fewest.to_string() } else { format!("{fewest} or more") };
-    Err(SqlError::new(at, format!("{name} takes {allowed} arguments, not {count}")))
-}
-
-/// `STEP(time BY interval)` and `STEP(number BY number)`.
-fn step(value: &Expr, by: &Expr, context: &mut dyn Context) -> Result<String, SqlError> {
-    let value = write(value, context)?;
-    if let Expr::Interval(literal) = by {
-        let width = interval::length(literal).map_err(|message| SqlError::new(place(by), message))?;
-        if matches!(width, Width::Ms(..=0) | Width::Months(..=0)) {
-            return Err(SqlError::new(place(by), "the interval of STEP is above 0"));
-        }
-        return Ok(format!("date_bin({}, {value})", interval_text(width)));
-    }
-    let by = write(by, context)?;
-    Ok(format!("(({value} / {by}) * {by})"))
-}
-
-/// `REGEX_REPLACE(text, pattern, replacement, start, occurrence)`: from the first character, all or the first.
-fn regex_replace(arguments: &[&Expr], at: Place, context: &mut dyn Context) -> Result<String, SqlError> {
-    let [text, pattern, replacement, rest @ ..] = arguments else {
-        return Err(SqlError::new(at, "REGEX_REPLACE takes a text, a pattern, a replacement, a start and an occurrence"));
-    };
-    let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
-    let flags = match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] | ["1"] | ["1", "0"] => "'g'",
-        ["1", "1"] => "''",
-        _ => return Err(SqlError::not_yet(at, "REGEX_REPLACE with another start than 1 or another occurrence than 0 or 1")),
-    };
-    let [text, pattern, replacement] = [text, pattern, replacement].map(|argument| write(argument, context));
-    Ok(format!("regexp_replace({}, {}, {}, {flags})", text?, pattern?, replacement?))
 }
 
 /// A pattern of SIMILAR TO as a regular expression: `%` any text, `_` any character, the rest as there.

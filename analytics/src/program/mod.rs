@@ -8,6 +8,7 @@
 //! Names, windows and the shape of every query are settled here, with places for errors; types are DataFusion's, so the
 //! engine settles them when it plans the operators' texts. `--window 10s` is written as a program and takes this path.
 
+mod call;
 mod catalog;
 mod compile;
 mod context;
@@ -25,14 +26,16 @@ mod rowwise;
 mod select;
 mod shorthand;
 mod sliding;
+mod union;
+mod whole;
 mod window;
 
 use crate::sql::{self, ColumnDefinition, Place, PumpStatement, Script, SqlError, Statement, StreamStatement};
 use catalog::Catalog;
 use compile::{Compiled, Compiler};
-use select::union_all;
 
 pub(crate) use catalog::{Stream, StreamColumn, StreamKind};
+pub(crate) use context::WHOLE_AVERAGE;
 pub(crate) use expression::AS_TEXT;
 pub(crate) use operator::{Extent, Frame, Lookup, Operator, Sliding, TABLE, Tumbling, WINDOW_END, WINDOW_START};
 pub(crate) use reference::Reference;
@@ -238,20 +241,17 @@ impl Builder<'_> {
         let output = self.catalog.target(&pump.target.name, pump.target.place)?;
         let query = sql::parse_query(&pump.query)?;
         let name = pump.name.name.as_str();
-        let mut notes = Vec::new();
-        for query in union_all(&query, pump.name.place)? {
-            let place = pump.name.place;
-            let mut compiler = Compiler { catalog: &mut self.catalog, pump: name, place, nodes: Vec::new(), notes: Vec::new() };
-            let Compiled { input, operator, columns } = compiler.query(&query)?;
-            let nodes = compiler.nodes;
-            notes.extend(compiler.notes);
+        let place = pump.name.place;
+        let mut compiler = Compiler { catalog: &mut self.catalog, pump: name, place, nodes: Vec::new(), notes: Vec::new() };
+        let selects = compiler.query(&query)?;
+        let Compiler { nodes, notes, .. } = compiler;
+        self.nodes.extend(nodes);
+        for Compiled { place, input, operator, columns } in selects {
             let targets = self.targets(pump, output, columns.len())?;
             let columns = columns.into_iter().map(|column| column.name).collect();
-            self.nodes.extend(nodes);
             let node = Node { pump: name.to_owned(), place, input, output, operator, columns, targets: Some(targets) };
             self.nodes.push(node);
         }
-        notes.dedup();
         Ok(notes)
     }
 

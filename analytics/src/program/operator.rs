@@ -60,10 +60,10 @@ pub(crate) struct Sliding {
     /// Over the stream's rows: filter, partition keys, arguments, and the columns that the result needs.
     pub(crate) prepare: String,
     pub(crate) frames: Vec<Frame>,
-    /// Over the prepared rows: all aggregates in one select list, each the next column.
+    /// Over the prepared rows: the different aggregates in one select list.
     pub(crate) aggregates: String,
-    /// The frame of each aggregate.
-    pub(crate) frame_of: Vec<usize>,
+    /// What the result reads, each the next column: an aggregate by its place in that list, and its frame.
+    pub(crate) calls: Vec<(usize, usize)>,
     /// Over the prepared rows with the aggregates: expressions.
     pub(crate) result: String,
 }

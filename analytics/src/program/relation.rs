@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use super::StreamId;
 use super::catalog::StreamColumn;
 use super::monotonic::Monotone;
+use super::whole::Whole;
 use crate::sql::{Place, SqlError, SqlType, nearest};
 
 /// The time of a row: a column of every stream, not part of `*`.
@@ -59,13 +60,16 @@ pub(crate) struct Column {
     pub(crate) seen_as: Option<(String, String)>,
     /// Where the type is declared; None for columns of a subquery, whose types follow from it.
     pub(crate) sql_type: Option<SqlType>,
+    /// How large its values are, when they are known to be whole numbers.
+    pub(crate) whole: Option<Whole>,
     /// When its value moves with ROWTIME: where it changes.
     pub(crate) monotone: Option<Monotone>,
 }
 
 impl Column {
     pub(crate) fn new(name: String, sql_type: Option<SqlType>, monotone: Option<Monotone>) -> Self {
-        Self { name, seen_as: None, sql_type, monotone }
+        let whole = sql_type.and_then(Whole::of);
+        Self { name, seen_as: None, sql_type, whole, monotone }
     }
 
     /// The name that the query knows it by.

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, NamedWindowDefinition, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, Value,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Value,
 };
 
 use super::expression::place;
@@ -37,48 +37,31 @@ pub(super) struct Order {
     pub(super) is_descending: bool,
 }
 
+/// Checks that a query has no clause around its body that streams have not.
+///
+/// # Errors
+/// When it has one.
+pub(super) fn check_clauses(query: &Query) -> Result<(), SqlError> {
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return Err(SqlError::new(Place::of(query.span()), "a stream has no end, so a query has no LIMIT or FETCH"));
+    }
+    match &query.with {
+        Some(with) => Err(SqlError::new(Place::of(with.span()), "WITH is not of the dialect").help("write a subquery in FROM")),
+        None => Ok(()),
+    }
+}
+
 /// The SELECT of a query, or the one inside of its parentheses.
 ///
 /// # Errors
 /// When the query is something else, or has a clause that streams have not.
 pub(super) fn select_of(query: &Query) -> Result<(&Select, Option<&OrderBy>), SqlError> {
-    let at = Place::of(query.span());
-    let has_limit = query.limit_clause.is_some() || query.fetch.is_some();
-    if has_limit {
-        return Err(SqlError::new(at, "a stream has no end, so a query has no LIMIT or FETCH"));
-    }
-    if let Some(with) = &query.with {
-        return Err(SqlError::new(Place::of(with.span()), "WITH is not of the dialect").help("write a subquery in FROM"));
-    }
+    check_clauses(query)?;
     match query.body.as_ref() {
         SetExpr::Select(select) => Ok((select, query.order_by.as_ref())),
         SetExpr::Query(inner) if query.order_by.is_none() => select_of(inner),
-        SetExpr::SetOperation { .. } => {
-            Err(SqlError::not_yet(at, "UNION ALL inside of another query").help("give it a pump and a stream of its own"))
-        }
-        _ => Err(SqlError::new(at, "a pump runs SELECT")),
+        _ => Err(SqlError::new(Place::of(query.span()), "a pump runs SELECT")),
     }
-}
-
-/// The queries that UNION ALL puts into one stream: one, when there is none.
-///
-/// # Errors
-/// When it is another operation on sets, or the whole of it is to be sorted.
-pub(super) fn union_all(query: &Query, fallback: Place) -> Result<Vec<Query>, SqlError> {
-    let SetExpr::SetOperation { op, set_quantifier, left, right } = query.body.as_ref() else { return Ok(vec![query.clone()]) };
-    let at = Place::of(query.span()).or(fallback);
-    if *op != SetOperator::Union || *set_quantifier != SetQuantifier::All {
-        return Err(SqlError::not_yet(at, &op.to_string()));
-    }
-    if query.order_by.is_some() {
-        return Err(SqlError::new(at, "the whole of a UNION ALL is not sorted").help("sort in a pump behind this one"));
-    }
-    let mut queries = Vec::new();
-    for side in [left, right] {
-        let side = Query { body: side.clone(), ..query.clone() };
-        queries.extend(union_all(&side, fallback)?);
-    }
-    Ok(queries)
 }
 
 impl Parts {

@@ -22,21 +22,21 @@ pub(super) fn sliding(parts: &Parts, relation: &Relation) -> Result<Operator, Sq
         windows: &parts.windows,
         prepared: Vec::new(),
         frames: Vec::new(),
+        aggregates: Vec::new(),
         calls: Vec::new(),
     };
     let list = select_list(parts, &quoted(ROWTIME), &mut context)?;
     let filter = filter(parts, relation)?;
-    let SlidingContext { prepared, frames, calls, .. } = context;
+    let SlidingContext { prepared, frames, aggregates, calls, .. } = context;
     let mut columns = vec![quoted(ROWTIME)];
     columns.extend(relation.used().into_iter().map(|index| quoted(&relation.columns[index].name)));
     columns.extend(relation.metadata().into_keys().map(|metadata| quoted(metadata.name())));
     columns.extend(prepared.iter().enumerate().map(|(index, text)| format!("{text} AS {}", quoted(&prepared_name(index)))));
-    let aggregates = calls.iter().enumerate().map(|(index, (text, _))| format!("{text} AS {}", quoted(&aggregate_name(index))));
     Ok(Operator::Sliding(Sliding {
         prepare: format!("SELECT {} FROM {TABLE}{filter}", columns.join(", ")),
-        aggregates: format!("SELECT {} FROM {TABLE}", aggregates.collect::<Vec<_>>().join(", ")),
+        aggregates: format!("SELECT {} FROM {TABLE}", aggregates.join(", ")),
         frames,
-        frame_of: calls.iter().map(|(_, frame)| *frame).collect(),
+        calls,
         result: format!("SELECT {list} FROM {TABLE}"),
     }))
 }
@@ -56,18 +56,16 @@ struct SlidingContext<'a> {
     /// Partition keys and arguments over the stream's rows.
     prepared: Vec<String>,
     frames: Vec<Frame>,
-    /// Each aggregate over the prepared columns, and its frame.
-    calls: Vec<(String, usize)>,
+    /// The different aggregates, over the prepared columns.
+    aggregates: Vec<String>,
+    /// Columns that the result reads: an aggregate and its frame.
+    calls: Vec<(usize, usize)>,
 }
 
 impl SlidingContext<'_> {
     /// The prepared column with this text.
     fn prepare(&mut self, text: String) -> String {
-        let index = self.prepared.iter().position(|known| *known == text).unwrap_or_else(|| {
-            self.prepared.push(text);
-            self.prepared.len() - 1
-        });
-        prepared_name(index)
+        prepared_name(place_in(&mut self.prepared, text))
     }
 
     fn frame(&mut self, over: &WindowType, at: Place) -> Result<usize, SqlError> {
@@ -81,11 +79,7 @@ impl SlidingContext<'_> {
         let extent = extent(&specification, at)?;
         let keys = specification.partition_by.iter().map(|key| write(key, &mut self.row)).collect::<Result<Vec<_>, _>>()?;
         let partition_by = keys.into_iter().map(|key| self.prepare(key)).collect();
-        let frame = Frame { partition_by, extent };
-        Ok(self.frames.iter().position(|known| *known == frame).unwrap_or_else(|| {
-            self.frames.push(frame);
-            self.frames.len() - 1
-        }))
+        Ok(place_in(&mut self.frames, Frame { partition_by, extent }))
     }
 
     /// The window that OVER has inline or names.
@@ -130,7 +124,7 @@ impl Context for SlidingContext<'_> {
         // The average of whole numbers is two aggregates, so it is put together again in the result.
         if let Some((sum, count)) = parsed.as_sum_and_count() {
             let (sum, count) = (self.call(sum, frame), self.call(count, frame));
-            return Ok(format!("({sum} / {count})"));
+            return Ok(parsed.average(&sum, &count));
         }
         let column = self.call(parsed.write(), frame);
         Ok(parsed.result(column))
@@ -138,14 +132,19 @@ impl Context for SlidingContext<'_> {
 }
 
 impl SlidingContext<'_> {
-    /// The column of an aggregate.
+    /// The column of an aggregate over a frame.
     fn call(&mut self, text: String, frame: usize) -> String {
-        let index = self.calls.iter().position(|known| *known == (text.clone(), frame)).unwrap_or_else(|| {
-            self.calls.push((text, frame));
-            self.calls.len() - 1
-        });
-        quoted(&aggregate_name(index))
+        let call = (place_in(&mut self.aggregates, text), frame);
+        quoted(&aggregate_name(place_in(&mut self.calls, call)))
     }
+}
+
+/// Where an item stands in a list; it is added when it does not.
+fn place_in<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
 }
 
 fn extent(specification: &WindowSpec, at: Place) -> Result<Extent, SqlError> {

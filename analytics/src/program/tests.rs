@@ -116,7 +116,7 @@ proptest::proptest! {
     fn no_program_makes_it_panic(words in proptest::collection::vec(proptest::sample::select(vec![
         "SELECT", "STREAM", "DISTINCT", "COUNT(*)", "SUM(a)", ",", "FROM", "s_001", "WHERE", "GROUP BY", "ORDER BY", "ROWTIME", "a",
         "STEP(s_001.ROWTIME BY INTERVAL '1' SECOND)", "FLOOR(ROWTIME TO MINUTE)", "OVER w", "WINDOW w AS (ROWS 2 PRECEDING)", "(", ")",
-        "HAVING", "AS", "=", "1", "*", "-", "/", "CASE", "WHEN", "THEN", "END", "NULL", "IN", "LIKE", "'x'", "NOT",
+        "HAVING", "UNION ALL", "AS", "=", "1", "*", "-", "/", "CASE", "WHEN", "THEN", "END", "NULL", "IN", "LIKE", "'x'", "NOT",
     ]), 0..25)) {
         let source = format!("CREATE STREAM d (a INTEGER); CREATE PUMP p AS INSERT INTO d SELECT {}", words.join(" "));
         let _ = load(&source, schema_columns("CREATE STREAM i (a INTEGER)").unwrap());

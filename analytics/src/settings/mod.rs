@@ -3,25 +3,26 @@
 mod inputs;
 mod outputs;
 mod row_time;
+mod source;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::exit::Failure;
 
 use crate::checkpoint::{CheckpointSettings, Identity};
-use crate::cli::{CountArguments, Flags, InputFormat, ProgramArguments, RunArguments};
+use crate::cli::{CountArguments, Flags, InputFormat, RunArguments};
 use crate::decode::{Form, InputPlan, Missing, TIME_FIELD};
 use crate::engine::stream_schema;
 use crate::live::Shown;
-use crate::program::{self, Program, REQUEST_COUNTS, Reference, RowTime, StreamColumn, StreamId, StreamKind};
-use crate::references;
+use crate::program::{self, Program, REQUEST_COUNTS, RowTime, StreamColumn, StreamId, StreamKind};
 use crate::sinks::{Layout, SinkPlan, Target};
 use crate::source::Input;
 use crate::source::kinesis::Start;
-use crate::sql::{ColumnDefinition, SqlError};
 use row_time::row_times;
+
+pub(crate) use source::{ProgramSource, SourceText, read_program};
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -68,58 +69,6 @@ impl InputSettings {
     /// Whether it is a stream; else it is files.
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.sources.as_slice(), [Input::Kinesis(_)])
-    }
-}
-
-/// The text of a program, to show errors in it.
-#[derive(Debug, Clone)]
-pub(crate) struct SourceText {
-    pub(crate) file: String,
-    pub(crate) text: String,
-}
-
-impl SourceText {
-    /// An error with its line of the program.
-    pub(crate) fn render(&self, error: &SqlError) -> String {
-        error.render(&self.file, &self.text)
-    }
-
-    /// All errors of a program, as wrong usage.
-    fn failure(&self, errors: &[SqlError]) -> Failure {
-        Failure::usage(errors.iter().map(|error| self.render(error)).collect::<Vec<_>>().join("\n"))
-    }
-}
-
-/// What a program is read from.
-pub(crate) struct ProgramSource {
-    pub(crate) text: SourceText,
-    /// Those of an input that the program does not declare.
-    pub(crate) columns: Vec<ColumnDefinition>,
-    pub(crate) references: Vec<Reference>,
-    /// Streams that `--stream` gives a source to.
-    pub(crate) fed: Vec<String>,
-}
-
-/// A program's text and all that belongs to it.
-///
-/// # Errors
-/// When a file cannot be read, or the schema is none.
-pub(crate) fn read_program(arguments: &ProgramArguments) -> Result<ProgramSource, Failure> {
-    let source = read(&arguments.program)?;
-    let schema = match &arguments.schema {
-        Some(path) => read(path)?,
-        None => SourceText { file: "sql/access_log.sql".to_owned(), text: program::LOG_SCHEMA.to_owned() },
-    };
-    let columns = program::schema_columns(&schema.text).map_err(|error| schema.failure(&[error]))?;
-    let references = references::load_all(&arguments.reference).map_err(Failure::Usage)?;
-    Ok(ProgramSource { text: source, columns, references, fed: inputs::fed(&arguments.stream) })
-}
-
-fn read(path: &Path) -> Result<SourceText, Failure> {
-    let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(SourceText { file, text }),
-        Err(error) => Err(Failure::usage(format!("cannot read {file}: {error}"))),
     }
 }
 

@@ -52,7 +52,13 @@ pub(super) fn refuse(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
             }
             "CURSOR" if is_call => return Err(SqlError::not_yet(place, "a table function over CURSOR(…)")),
             "UNION" if is_word(tokens.get(at + 1), "ALL") => {}
-            "UNION" | "EXCEPT" | "INTERSECT" => return Err(SqlError::not_yet(place, word)),
+            "UNION" => {
+                return Err(SqlError::new(place, "UNION leaves equal rows out, and a stream has no end to look for them in").help(
+                    "write UNION ALL; SELECT STREAM DISTINCT FLOOR(u.ROWTIME TO MINUTE), … FROM (… UNION ALL …) AS u leaves out \
+                     those that are equal within a minute",
+                ));
+            }
+            "EXCEPT" | "INTERSECT" => return Err(SqlError::not_yet(place, word)),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 
 mod arrival;
 mod crash;
+mod discover;
 mod emulators;
 mod fan_out;
 mod follow;
