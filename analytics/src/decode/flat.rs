@@ -7,22 +7,17 @@
 //! The lines of a log are alike, so what stands between their values is compared with the line before, and read
 //! only when it differs.
 
-use memchr::memchr;
+use std::ops::Range;
 
-/// What the fast path made of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scan {
-    /// Every wanted field was found.
-    Found,
-    /// The line needs the general parser: escapes, nested values, a missing field, or broken.
-    General,
-}
+use memchr::memchr;
 
 /// Finds wanted fields in one line after the other.
 pub(crate) struct Scanner {
     wanted: Vec<Vec<u8>>,
     /// The fields of the last line that was read, up to the last wanted one.
     shape: Vec<Step>,
+    /// Of the line that is read.
+    values: Vec<Range<usize>>,
 }
 
 /// A field of a line.
@@ -36,47 +31,51 @@ struct Step {
 impl Scanner {
     /// For fields with these keys.
     pub(crate) fn new(wanted: Vec<Vec<u8>>) -> Self {
-        Self { wanted, shape: Vec::new() }
+        let values = vec![0..0; wanted.len()];
+        Self { wanted, shape: Vec::new(), values }
     }
 
-    /// Finds the values of the wanted fields in `line` and puts them into `values`, in the order of the keys.
-    ///
-    /// `values` is as long as there are keys. The slices are raw bytes between the quotes, not checked to be UTF-8.
-    pub(crate) fn scan<'a>(&mut self, line: &'a [u8], values: &mut [&'a [u8]]) -> Scan {
-        let Some(quotes) = quotes_without_escapes(line) else { return Scan::General };
-        let end = self.find_known(line, values).or_else(|| self.find_fields(line, values));
-        // Four quotes stand about each field; another number behind the last wanted one cannot be fields.
-        match end.filter(|_| quotes.is_multiple_of(4)).and_then(|end| line.get(end + 1..)) {
-            Some(tail) if can_end(tail) => Scan::Found,
-            _ => Scan::General,
+    /// Where the values of the wanted fields stand in `line`, in the order of the keys: the bytes between their quotes, not
+    /// checked to be UTF-8. None: the line needs the general parser, for escapes, nested values, a missing field, or because
+    /// it is broken.
+    pub(crate) fn scan(&mut self, line: &[u8]) -> Option<&[Range<usize>]> {
+        let marks = Marks::of(line);
+        // Another number of quotes cannot be fields: the line was cut, or another one hangs on it.
+        if marks.has_escape() || !marks.has_quotes_in_fours() {
+            return None;
         }
+        let end = match self.find_known(line) {
+            Some(end) => end,
+            None => self.find_fields(line)?,
+        };
+        can_end(line.get(end + 1..)?).then_some(&self.values)
     }
 
     /// Finds the fields where the line before had them. Returns where the last wanted value ends.
-    fn find_known<'a>(&self, line: &'a [u8], values: &mut [&'a [u8]]) -> Option<usize> {
+    fn find_known(&mut self, line: &[u8]) -> Option<usize> {
         let mut at = 0;
         for step in &self.shape {
             let value = line.get(at..)?.strip_prefix(step.lead.as_slice())?;
             let length = memchr(b'"', value)?;
-            if let Some(index) = step.wanted {
-                values[index] = &value[..length];
-            }
             at += step.lead.len() + length;
+            if let Some(index) = step.wanted {
+                self.values[index] = at - length..at;
+            }
         }
         (at > 0).then_some(at)
     }
 
     /// Reads a line of another shape, and remembers that. Returns where the last wanted value ends.
-    fn find_fields<'a>(&mut self, line: &'a [u8], values: &mut [&'a [u8]]) -> Option<usize> {
+    fn find_fields(&mut self, line: &[u8]) -> Option<usize> {
         self.shape.clear();
-        let end = self.read_fields(line, values);
+        let end = self.read_fields(line);
         if end.is_none() {
             self.shape.clear();
         }
         end
     }
 
-    fn read_fields<'a>(&mut self, line: &'a [u8], values: &mut [&'a [u8]]) -> Option<usize> {
+    fn read_fields(&mut self, line: &[u8]) -> Option<usize> {
         let mut missing = self.wanted.len();
         let mut at = expect(line, skip_blanks(line, 0), b'{')?;
         let mut lead_start = 0;
@@ -91,7 +90,7 @@ impl Scanner {
                 if self.shape.iter().any(|step| step.wanted == wanted) {
                     return None; // a repeated key is for the general parser
                 }
-                values[index] = &line[value_start..value_end];
+                self.values[index] = value_start..value_end;
                 missing -= 1;
             }
             self.shape.push(Step { lead: line[lead_start..value_start].to_vec(), wanted });
@@ -104,28 +103,50 @@ impl Scanner {
     }
 }
 
-/// How many quotes a line has; None when it has a backslash. One pass, which compilers turn into vector instructions.
-fn quotes_without_escapes(line: &[u8]) -> Option<usize> {
-    const LANES: usize = 32;
-    /// A lane counts to 255.
-    const MOST: usize = 255 * LANES;
-    let (mut quotes, mut escapes) = (0, [0u8; LANES]);
-    for part in line.chunks(MOST) {
-        let mut counts = [0u8; LANES];
-        let mut look = |bytes: &[u8; LANES]| {
-            for ((count, escape), byte) in counts.iter_mut().zip(&mut escapes).zip(bytes) {
-                *count += u8::from(*byte == b'"');
-                *escape |= u8::from(*byte == b'\\');
+/// Bytes that are looked at together. A lane of each counts for itself.
+const LANES: usize = 32;
+
+/// What one pass over a line finds. Plain loops over lanes, which compilers turn into vector instructions.
+struct Marks {
+    /// By lane, modulo 256.
+    quotes: [u8; LANES],
+    escapes: [u8; LANES],
+}
+
+impl Marks {
+    fn of(line: &[u8]) -> Self {
+        let mut marks = Self { quotes: [0; LANES], escapes: [0; LANES] };
+        let (whole, rest) = line.as_chunks();
+        whole.iter().for_each(|chunk| marks.look(chunk, 0));
+        match line.last_chunk() {
+            // Its first lanes have been looked at already.
+            Some(last) => marks.look(last, LANES - rest.len()),
+            None => {
+                let mut padded = [0; LANES];
+                padded[..rest.len()].copy_from_slice(rest);
+                marks.look(&padded, 0);
             }
-        };
-        let (whole, rest) = part.as_chunks::<LANES>();
-        whole.iter().for_each(&mut look);
-        let mut last = [0; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        look(&last);
-        quotes += counts.iter().map(|count| usize::from(*count)).sum::<usize>();
+        }
+        marks
     }
-    (escapes == [0; LANES]).then_some(quotes)
+
+    /// Looks at these bytes from lane `first` on.
+    fn look(&mut self, chunk: &[u8; LANES], first: usize) {
+        for lane in 0..LANES {
+            let is_new = u8::from(lane >= first);
+            self.quotes[lane] = self.quotes[lane].wrapping_add(is_new & u8::from(chunk[lane] == b'"'));
+            self.escapes[lane] |= u8::from(chunk[lane] == b'\\');
+        }
+    }
+
+    fn has_escape(&self) -> bool {
+        self.escapes != [0; LANES]
+    }
+
+    /// Whether quotes come in fours, as about the key and the value of each field.
+    fn has_quotes_in_fours(&self) -> bool {
+        self.quotes.iter().fold(0u8, |sum, count| sum.wrapping_add(*count)).is_multiple_of(4)
+    }
 }
 
 fn skip_blanks(line: &[u8], mut at: usize) -> usize {
@@ -157,11 +178,9 @@ mod tests {
     }
 
     fn found(line: &str) -> Option<(&str, &str)> {
-        let mut values: [&[u8]; 2] = [b"", b""];
-        match Scanner::new(wanted()).scan(line.as_bytes(), &mut values) {
-            Scan::Found => Some((str::from_utf8(values[0]).unwrap(), str::from_utf8(values[1]).unwrap())),
-            Scan::General => None,
-        }
+        let mut scanner = Scanner::new(wanted());
+        let values = scanner.scan(line.as_bytes())?;
+        Some((&line[values[0].clone()], &line[values[1].clone()]))
     }
 
     #[test]
@@ -189,5 +208,30 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(found(&whole[..end]), None, "{}", &whole[..end]);
         }
+    }
+
+    #[test]
+    fn lines_of_many_lengths_are_looked_through() {
+        for length in 1..200 {
+            let text = "x".repeat(length);
+            let line = format!(r#"{{ "time":"1", "ip":"::1", "a":"{text}" }}"#);
+            assert_eq!(found(&line), Some(("1", "::1")), "{length}");
+            assert_eq!(found(&line.replace(&text, &format!("{text}\\n"))), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_another_shape_is_read_as_if_it_were_the_first() {
+        let mut scanner = Scanner::new(wanted());
+        for line in [
+            r#"{ "time":"1", "ip":"::1", "x":"y" }"#,
+            r#"{ "time":"22", "ip":"::1", "x":"y" }"#,
+            r#"{"ip":"::1","time":"333"}"#,
+            r#"{"ip":"::1","x":"y","time":"4"}"#,
+        ] {
+            let values = scanner.scan(line.as_bytes()).unwrap().to_vec();
+            assert_eq!(found(line), Some((&line[values[0].clone()], &line[values[1].clone()])));
+        }
+        assert_eq!(scanner.scan(br#"{"ip":"::1","x":"y","tame":"4"}"#), None);
     }
 }

@@ -30,7 +30,7 @@ use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::{FieldPath, SqlType};
 use columns::Columns;
 pub(crate) use delimited::Form;
-use flat::{Scan, Scanner};
+use flat::Scanner;
 use lenient::LineError;
 pub(crate) use lenient::Missing;
 use row_clock::RowClock;
@@ -281,18 +281,15 @@ impl Decoder {
 
     /// Takes a line by the fast path; None: the line is for the general one.
     fn fast_row(&mut self, line: &[u8], given_ms: i64) -> Option<()> {
-        let mut values = [b"".as_slice(); MAX_FAST];
-        if self.scanner.as_mut()?.scan(line, &mut values) != Scan::Found {
-            return None;
-        }
+        let values = self.scanner.as_mut()?.scan(line)?;
         let row_ms = match self.time_index {
-            Some(index) => self.clock.read(values[index], &self.plan.time_field).ok()?,
+            Some(index) => self.clock.read(&line[values[index].clone()], &self.plan.time_field).ok()?,
             None => given_ms,
         };
         let mut texts = [None; MAX_FAST];
         let columns = self.plan.columns.len();
         for (text, value) in texts.iter_mut().zip(&values[..columns]) {
-            *text = Some(str::from_utf8(value).ok()?);
+            *text = Some(str::from_utf8(&line[value.clone()]).ok()?);
         }
         self.push(row_ms, &texts[..columns]);
         Some(())
