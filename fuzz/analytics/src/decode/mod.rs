@@ -4,6 +4,8 @@
 mod delimited;
 #[path = "../../../../analytics/src/decode/flat.rs"]
 mod flat;
+#[path = "../../../../analytics/src/decode/kpl.rs"]
+mod kpl;
 #[path = "../../../../analytics/src/decode/lenient.rs"]
 mod lenient;
 #[path = "../../../../analytics/src/decode/record.rs"]
@@ -66,5 +68,5 @@ fn same(found: Option<&str>, expected: Option<&Value>) {
 
 /// What a record of a stream holds; None: a part that does not unfold.
 pub fn contents(record: &[u8]) -> Vec<Option<Vec<u8>>> {
-    record::contents(record).into_iter().map(|content| content.ok().map(std::borrow::Cow::into_owned)).collect()
+    record::contents(record).into_iter().map(|content| content.data.ok().map(std::borrow::Cow::into_owned)).collect()
 }
