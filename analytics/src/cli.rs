@@ -238,7 +238,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) allowed_lateness: Option<Duration>,
 
-    /// How long a shard may be quiet before windows close without it
+    /// With --rowtime event: how long a shard may be quiet before windows close without it
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5s")]
     pub(crate) idle_after: Duration,
 
