@@ -3,29 +3,23 @@
 //! Outside of systemd nothing is sent. Progress is a turn of the engine, which has one every 200 ms, whether rows come or
 //! not. A sink that is blocked stops the engine and is no reason for a restart, which would not help it; nor is standing by.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use sd_notify::NotifyState;
+use config::systemd::{self, NotifyState};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::live::{Health, Phase};
-
-/// Time between two status texts when there is no watchdog.
-const STATUS_PERIOD: Duration = Duration::from_secs(10);
 
 /// Tells systemd until `stop`.
 ///
 /// # Errors
 /// Never; a manager that does not listen is its own fault.
 pub(crate) async fn tell(mut health: Health, stop: CancellationToken) -> Result<()> {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+    if !systemd::is_listening() {
         return Ok(());
     }
-    // Three tries for each period: one that comes late must not end the service.
-    let period = sd_notify::watchdog_enabled().map_or(STATUS_PERIOD, |period| period / 3).max(Duration::from_millis(1));
+    let period = systemd::period();
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_hung = false;
@@ -33,8 +27,8 @@ pub(crate) async fn tell(mut health: Health, stop: CancellationToken) -> Result<
         let phase = *health.phase.borrow_and_update();
         match phase {
             Phase::Starting => {}
-            Phase::StandingBy | Phase::Running => send(&[NotifyState::Ready, NotifyState::Status(&status(&health))]),
-            Phase::Stopping => send(&[NotifyState::Stopping, NotifyState::Status("stopping: writing what was read")]),
+            Phase::StandingBy | Phase::Running => systemd::tell(&[NotifyState::Ready, NotifyState::Status(&status(&health))]),
+            Phase::Stopping => systemd::tell(&[NotifyState::Stopping, NotifyState::Status("stopping: writing what was read")]),
         }
         loop {
             tokio::select! {
@@ -47,7 +41,7 @@ pub(crate) async fn tell(mut health: Health, stop: CancellationToken) -> Result<
             }
             if makes_progress(&mut health) {
                 has_hung = false;
-                send(&[NotifyState::Watchdog, NotifyState::Status(&status(&health))]);
+                systemd::tell(&[NotifyState::Watchdog, NotifyState::Status(&status(&health))]);
             } else if !std::mem::replace(&mut has_hung, true) {
                 error!(
                     "the engine has not turned for {period:?}; look for a dead disk. The watchdog, if on, restarts the service"
@@ -81,39 +75,16 @@ fn status(health: &Health) -> String {
     text
 }
 
-fn send(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        debug!(%error, "cannot notify systemd");
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::sync::watch;
-
     use super::*;
     use crate::checkpoint::Saved;
     use crate::engine::Totals;
-    use crate::live::Behind;
-
-    struct Told {
-        phase: watch::Sender<Phase>,
-        totals: watch::Sender<Totals>,
-        blocked: watch::Sender<Option<String>>,
-        saved: watch::Sender<Saved>,
-    }
+    use crate::live::Told;
 
     fn health() -> (Told, Health) {
-        let (phase, totals) = (watch::Sender::new(Phase::Running), watch::Sender::default());
-        let told = Told { phase, totals, blocked: watch::Sender::default(), saved: watch::Sender::default() };
-        let health = Health {
-            phase: told.phase.subscribe(),
-            totals: told.totals.subscribe(),
-            saved: told.saved.subscribe(),
-            blocked: told.blocked.subscribe(),
-            behind: Behind::default(),
-            has_checkpoints: true,
-        };
+        let (told, health) = Told::new(true);
+        told.phase.send_replace(Phase::Running);
         (told, health)
     }
 

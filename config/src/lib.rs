@@ -16,3 +16,5 @@ pub mod listen;
 pub mod logging;
 pub mod say;
 pub mod stop;
+#[cfg(feature = "systemd")]
+pub mod systemd;

@@ -13,9 +13,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use config::exit::Failure;
-use sd_notify::NotifyState;
+use config::systemd::{self, NotifyState};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     access_log::AccessLog,
@@ -214,7 +214,7 @@ async fn serve(settings: Settings, log: AccessLog) -> Result<()> {
         say(&format!("admin on http://{address}/metrics"))?;
     }
     say(&format!("listening on http://{address}{}", pages::PAGE))?;
-    tell_systemd(NotifyState::Ready);
+    systemd::tell(&[NotifyState::Ready]);
 
     let router = pages::router(site.clone(), log.clone());
     let close = CancellationToken::new(); // after the time in which balancers learn that we stop
@@ -247,16 +247,9 @@ async fn serve(settings: Settings, log: AccessLog) -> Result<()> {
 async fn drain(site: &Site, stop: CancellationToken, close: &CancellationToken) {
     stop.cancelled().await;
     site.is_stopping.store(true, Ordering::Relaxed);
-    tell_systemd(NotifyState::Stopping);
+    systemd::tell(&[NotifyState::Stopping]);
     tokio::time::sleep(site.settings.server.drain).await;
     close.cancel();
-}
-
-/// Nothing is sent outside of systemd.
-fn tell_systemd(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        debug!(%error, "cannot tell systemd");
-    }
 }
 
 fn report_bounds(settings: &Settings, address: SocketAddr) {

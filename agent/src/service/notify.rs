@@ -4,20 +4,14 @@
 //! or for a destination that is down does not hang, and a restart would not help it. All times are monotonic, so a
 //! changed clock neither delays a keep-alive nor makes one look late.
 
-use std::{
-    env,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use sd_notify::NotifyState;
+use config::systemd::{self, NotifyState, tell};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use crate::observe::{Flows, Observed};
-
-/// Time between two status texts when there is no watchdog.
-const STATUS_PERIOD: Duration = Duration::from_secs(10);
 
 /// Lines wait this long anyway, for their batch and for an answer.
 const TOLD_LAG: Duration = Duration::from_secs(2);
@@ -27,13 +21,13 @@ const STOP_MARGIN: Duration = Duration::from_secs(20);
 
 /// The flows run, or run again after a reload.
 pub(crate) fn ready(status: &str) {
-    send(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// A reload begins. The time tells systemd which request it answers.
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => send(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
+        Ok(now) => tell(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
         Err(error) => debug!(%error, "cannot read the monotonic clock"),
     }
 }
@@ -42,18 +36,15 @@ pub(crate) fn reloading() {
 pub(crate) fn stopping(grace: Duration) {
     let most = u32::try_from((grace + STOP_MARGIN).as_micros()).unwrap_or(u32::MAX);
     let text = format!("stopping: at most {} s to finish what was read", grace.as_secs());
-    send(&[NotifyState::Stopping, NotifyState::Status(&text), NotifyState::ExtendTimeoutUsec(most)]);
+    tell(&[NotifyState::Stopping, NotifyState::Status(&text), NotifyState::ExtendTimeoutUsec(most)]);
 }
 
 /// Sends keep-alives and status texts until `stop` is cancelled.
 pub(crate) async fn keep_alive(flows: Flows, stop: CancellationToken) {
-    if env::var_os("NOTIFY_SOCKET").is_none() {
+    if !systemd::is_listening() {
         return;
     }
-    let watchdog = sd_notify::watchdog_enabled();
-    // Three tries for each period: one that comes late must not end the agent.
-    let period = watchdog.map_or(STATUS_PERIOD, |period| period / 3).max(Duration::from_millis(1));
-    let mut ticks = interval(period);
+    let mut ticks = interval(systemd::period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_hung = false;
     loop {
@@ -64,10 +55,10 @@ pub(crate) async fn keep_alive(flows: Flows, stop: CancellationToken) {
         match hung(&flows, Instant::now()) {
             None => {
                 has_hung = false;
-                send(&[NotifyState::Watchdog, NotifyState::Status(&text(&flows))]);
+                tell(&[NotifyState::Watchdog, NotifyState::Status(&text(&flows))]);
             }
             Some(reason) => {
-                send(&[NotifyState::Status(&reason)]);
+                tell(&[NotifyState::Status(&reason)]);
                 if !std::mem::replace(&mut has_hung, true) {
                     error!(
                         "{reason}; look for a dead disk or file system. No more keep-alives: the watchdog, if on, restarts the agent"
@@ -106,12 +97,6 @@ pub(crate) fn text(flows: &Flows) -> String {
         text.push_str(&format!("; the oldest line read waits {} s", lag.as_secs()));
     }
     text
-}
-
-fn send(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        debug!(%error, "cannot notify systemd");
-    }
 }
 
 #[cfg(test)]

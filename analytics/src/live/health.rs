@@ -66,6 +66,35 @@ pub(crate) struct Health {
     pub(crate) has_checkpoints: bool,
 }
 
+/// The ends where parts tell how they are.
+pub(crate) struct Told {
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) totals: watch::Sender<Totals>,
+    pub(crate) saved: watch::Sender<Saved>,
+    pub(crate) blocked: watch::Sender<Option<String>>,
+}
+
+impl Told {
+    /// Nothing has been told yet.
+    pub(crate) fn new(has_checkpoints: bool) -> (Self, Health) {
+        let told = Self {
+            phase: watch::Sender::default(),
+            totals: watch::Sender::default(),
+            saved: watch::Sender::default(),
+            blocked: watch::Sender::default(),
+        };
+        let health = Health {
+            phase: told.phase.subscribe(),
+            totals: told.totals.subscribe(),
+            saved: told.saved.subscribe(),
+            blocked: told.blocked.subscribe(),
+            behind: Behind::default(),
+            has_checkpoints,
+        };
+        (told, health)
+    }
+}
+
 impl Health {
     /// Why it cannot do its work now; None when it can.
     pub(crate) fn hindrance(&self) -> Option<String> {

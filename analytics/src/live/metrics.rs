@@ -95,25 +95,18 @@ fn gauge(registry: &mut Registry, name: &str, help: &str, value: f64) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::watch;
-
-    use super::super::health::Behind;
+    use super::super::health::Told;
     use super::*;
 
     #[test]
     fn every_number_has_its_name() {
         let totals = Totals { open_windows: 2, held: 5, watermark_ms: Some(1_000), ..Totals::default() };
         let saved = Saved { number: 3, at_ms: 4_000, bytes: 99, ..Saved::default() };
-        let behind = Behind::default();
-        behind.tell("shardId-0", 250);
-        let health = Health {
-            phase: watch::channel(Phase::Running).1,
-            totals: watch::channel(totals).1,
-            saved: watch::channel(saved).1,
-            blocked: watch::channel(None).1,
-            behind,
-            has_checkpoints: true,
-        };
+        let (told, health) = Told::new(true);
+        told.phase.send_replace(Phase::Running);
+        told.totals.send_replace(totals);
+        told.saved.send_replace(saved);
+        health.behind.tell("shardId-0", 250);
         let text = encode(&health, 6_500);
         for line in [
             "weir_analytics_rows_total 0",

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::engine::Snapshot;
 use crate::program::StreamId;
 
-pub(crate) use health::{Behind, Health, Phase};
+pub(crate) use health::{Behind, Health, Phase, Told};
 pub(crate) use http::serve;
 
 /// Asks the engine for a snapshot.

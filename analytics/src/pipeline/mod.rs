@@ -34,8 +34,8 @@ use crate::checkpoint::{CheckpointStore, Saved, SinkMarks};
 use crate::chunk::{Mark, ShardId};
 use crate::clock::now_ms;
 use crate::decode::Decoder;
-use crate::engine::{Engine, EngineOptions, Stats, Totals};
-use crate::live::{self, Behind, Health, LiveTables, Phase};
+use crate::engine::{Engine, EngineOptions, Stats};
+use crate::live::{self, Behind, Health, LiveTables, Phase, Told};
 use crate::progress::Progress;
 use crate::service;
 use crate::settings::{InputSettings, Settings};
@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let engine = Engine::new(&settings.program, schemas, options(&settings));
     let mut engine = engine.map_err(|error| anyhow!("{}", settings.source.render(&error)))?;
     debug!("plans\n{}", engine.describe().join("\n"));
-    let (told, health) = health(&settings);
+    let (told, health) = Told::new(settings.checkpoint.is_some());
     let (snapshots, requests) = mpsc::channel(SNAPSHOTS);
     let tables = LiveTables::new(settings.shown.clone(), snapshots, health.clone());
     let servers = serve_live(settings.listen, tables, health.clone()).await?;
@@ -126,32 +126,6 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     servers.stop().await;
     progress.clear();
     written.and(summary)
-}
-
-/// The ends where parts tell how they are.
-struct Told {
-    phase: watch::Sender<Phase>,
-    totals: watch::Sender<Totals>,
-    saved: watch::Sender<Saved>,
-    blocked: watch::Sender<Option<String>>,
-}
-
-fn health(settings: &Settings) -> (Told, Health) {
-    let told = Told {
-        phase: watch::Sender::default(),
-        totals: watch::Sender::default(),
-        saved: watch::Sender::default(),
-        blocked: watch::Sender::default(),
-    };
-    let health = Health {
-        phase: told.phase.subscribe(),
-        totals: told.totals.subscribe(),
-        saved: told.saved.subscribe(),
-        blocked: told.blocked.subscribe(),
-        behind: Behind::default(),
-        has_checkpoints: settings.checkpoint.is_some(),
-    };
-    (told, health)
 }
 
 /// Where a run begins.
@@ -266,7 +240,8 @@ fn state_bound(settings: &Settings) {
     // An estimate for a key of an address's length and one count, with room to spare; not a measurement.
     const GROUP_BYTES: usize = 200;
     const KEPT_FOR_READERS_MIB: usize = 200;
-    let mib = settings.max_groups.saturating_mul(GROUP_BYTES) / (1024 * 1024) + KEPT_FOR_READERS_MIB;
+    let kept_mib = if settings.listen.is_some() { KEPT_FOR_READERS_MIB } else { 0 };
+    let mib = settings.max_groups.saturating_mul(GROUP_BYTES) / (1024 * 1024) + kept_mib;
     info!(
         max_groups = settings.max_groups,
         "state is bounded by groups, estimated at {mib} MiB at most; --max-groups changes it"
