@@ -19,11 +19,22 @@ pub(super) fn by_window(batch: RecordBatch, window: Window) -> Result<Vec<(i64, 
     if first == window.start_of(latest_ms) {
         return Ok(vec![(first, batch)]);
     }
-    let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-    for (row, &ms) in (0u32..).zip(times.iter()) {
-        rows.entry(window.start_of(ms)).or_default().push(row);
+    let windows = rows_of_windows(times, window);
+    windows.into_iter().map(|(start, rows)| Ok((start, take_record_batch(&batch, &UInt32Array::from(rows))?))).collect()
+}
+
+/// The rows of each window, by its start. Rows that follow each other are mostly of the same window, which is looked up once.
+fn rows_of_windows(times: &[i64], window: Window) -> BTreeMap<i64, Vec<u32>> {
+    let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    let mut number = 0;
+    let runs = times.chunk_by(|&one, &next| one == next || window.start_of(one) == window.start_of(next));
+    for run in runs {
+        let rows = windows.entry(window.start_of(run[0])).or_default();
+        let end = number + run.len() as u32;
+        rows.extend(number..end);
+        number = end;
     }
-    rows.into_iter().map(|(start, rows)| Ok((start, take_record_batch(&batch, &UInt32Array::from(rows))?))).collect()
+    windows
 }
 
 #[cfg(test)]
