@@ -161,7 +161,9 @@ fn run(settings: Settings) -> Result<()> {
         format!("cannot open access log {}; check the folder's permissions, or choose another with --access-log", file.display())
     })?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(serve(settings, log));
+    // On a thread of the pool: connections that are accepted there are served there, and nobody has to be woken for them.
+    let serving = runtime.spawn(serve(settings, log));
+    let outcome = runtime.block_on(serving).context("the site panicked").flatten();
     runtime.shutdown_timeout(LEFT_BEHIND);
     drop(log_thread); // after everything that may log a request
     outcome

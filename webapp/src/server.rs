@@ -50,8 +50,8 @@ pub(crate) async fn serve(
         // Safe to cancel: a slot without a connection is given back, and a connection is accepted or it is not.
         tokio::select! {
             () = stop.cancelled() => break,
-            (slot, stream) = accept(&listener, &slots) => {
-                let serving = serve_connection(stream, router.clone(), log.clone(), settings.head_timeout, stop.clone());
+            (slot, stream, peer) = accept(&listener, &slots) => {
+                let serving = serve_connection(stream, peer, router.clone(), log.clone(), settings.head_timeout, stop.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(slot);
@@ -64,11 +64,11 @@ pub(crate) async fn serve(
     drain(connections, settings.grace).await;
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
     let slot = slots.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _peer)) => return (slot, stream),
+            Ok((stream, peer)) => return (slot, stream, peer),
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {} // the client's affair
             Err(error) => {
                 warn!(%error, "cannot accept a connection, trying again; is the limit of open files too low?");
@@ -78,8 +78,15 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Option<Owned
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, log: AccessLog, head_timeout: Duration, stop: CancellationToken) {
-    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return }; // gone already
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    log: AccessLog,
+    head_timeout: Duration,
+    stop: CancellationToken,
+) {
+    let Ok(local) = stream.local_addr() else { return }; // gone already
     let _ = stream.set_nodelay(true); // a slower answer is still an answer
     let ends = Connection { peer, local };
     let service = router.map_request(move |mut request: Request<Incoming>| {

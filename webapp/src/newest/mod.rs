@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | `[cache]` |
 //! | `rows` | when cached rows are new, and when they are better than nothing; pure |
+//! | `together` | one question to the shared cache for all pages that wait for it |
 //!
 //! Rows are cached, not HTML: every page is made for its visitor, and a change of storage shows at once. Whatever the store,
 //! this process keeps the last rows it saw, for when neither database nor cache answers.
@@ -14,6 +15,7 @@
 
 mod rows;
 mod settings;
+mod together;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,8 +23,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 use tracing::warn;
 
-use self::rows::Rows;
 pub(crate) use self::settings::{CacheSettings, CacheStore};
+use self::{rows::Rows, together::Together};
 use crate::{
     random::RandomId,
     records::{Record, Records},
@@ -60,6 +62,8 @@ pub(crate) struct NewestPictures {
     /// The name of the rows: nodes that show other numbers of pictures do not mix theirs up.
     name: String,
     memory: Option<SharedMemory>,
+    /// Asks the shared store for its generation; None as generation: it has none.
+    generation: Option<Together<Option<Arc<str>>>>,
     /// The last rows this process saw, and, for the local store, the generation.
     local: Mutex<Local>,
     /// Held while the database is read to fill the cache.
@@ -100,9 +104,19 @@ impl NewestPictures {
             CacheStore::Memcached => Some(memories.memcached()?),
             CacheStore::Redis => Some(memories.redis()?),
         };
+        let generation = memory.clone().map(|memory| {
+            Together::start(move || {
+                let memory = memory.clone();
+                async move {
+                    // Its guard has told the log; the pages go on without it.
+                    let [generation] = memory.get(PLACE, [GENERATION]).await.ok()?;
+                    Some(generation.and_then(|text| String::from_utf8(text).ok()).map(Arc::from))
+                }
+            })
+        });
         let local = Mutex::new(Local { generation: new_generation(), rows: None });
         let name = format!("rows-{count}");
-        Ok(Self { settings: settings.clone(), count, name, memory, local, refill: tokio::sync::Mutex::default() })
+        Ok(Self { settings: settings.clone(), count, name, memory, generation, local, refill: tokio::sync::Mutex::default() })
     }
 
     /// The newest pictures, newest first.
@@ -159,9 +173,9 @@ impl NewestPictures {
     /// The rows that this process saw last, if the cache says that they are of now: then all rows need not be sent and read
     /// again, which is most of the work of a page. The outer None: the cache does not answer.
     async fn find_seen(&self) -> Option<Option<Newest>> {
-        let (Some(memory), Some(rows)) = (&self.memory, self.with_local(|local| local.rows.clone())) else { return Some(None) };
-        let [generation] = memory.get(PLACE, [GENERATION]).await.ok()?;
-        let generation = generation.and_then(|text| String::from_utf8(text).ok());
+        let Some(asking) = &self.generation else { return Some(None) };
+        let Some(rows) = self.with_local(|local| local.rows.clone()) else { return Some(None) };
+        let generation = asking.ask().await?;
         let is_new = rows.is_new(generation.as_deref(), now_ms(), self.settings.expiry);
         Some(is_new.then_some(Newest { records: rows.records, source: Source::Cache }))
     }

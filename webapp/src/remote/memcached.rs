@@ -11,6 +11,9 @@ use tokio::{sync::Mutex, task::JoinSet};
 
 use super::{Guard, Outage, StoreError, rendezvous, settings::MemcachedSettings};
 
+/// Connections to a node that are kept while nobody uses them: opening one costs more than the question it is opened for.
+const IDLE_CONNECTIONS: usize = 64;
+
 /// The nodes.
 pub(crate) struct Memcached {
     servers: Vec<String>,
@@ -172,7 +175,7 @@ impl Node {
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
         }
-        let builder = AsyncMemcache::builder().timeout(self.timeout).connect_timeout(self.timeout);
+        let builder = AsyncMemcache::builder().timeout(self.timeout).connect_timeout(self.timeout).max_idle(IDLE_CONNECTIONS);
         let made = builder.connect_async([self.address.as_str()]).await?;
         Ok(client.insert(made).clone())
     }
