@@ -1,14 +1,14 @@
-//! The bucket, step by step: name, port, credentials, rights, time of a question.
+//! The bucket, step by step: name, port, credentials, time of a question, and the rights that photos need.
 
 use std::time::{Duration, Instant};
 
 use super::{Finding, Grade, network};
-use crate::storage::{Bucket, BucketProblem, S3Settings};
+use crate::storage::{Bucket, BucketProblem, S3Settings, Step};
 
 /// For looking for credentials and for one question. The machine's role alone may take a second.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks at the configured bucket, if there is one. Stores nothing.
+/// Looks at the configured bucket, if there is one. Leaves nothing in it.
 pub(super) async fn bucket(settings: &S3Settings) -> Vec<Finding> {
     let Some(bucket) = Bucket::of(settings).await else { return Vec::new() };
     let what = format!("S3 bucket {}", bucket.name());
@@ -33,10 +33,56 @@ pub(super) async fn bucket(settings: &S3Settings) -> Vec<Finding> {
         ),
         Err(problem) => {
             let next = remedy(&problem, bucket.name());
-            Finding::bad(what, with_causes(&problem), next)
+            return vec![reached, Finding::bad(what, with_causes(&problem), next)];
         }
     };
-    vec![reached, finding]
+    vec![reached, finding, rights(&bucket).await]
+}
+
+/// Puts, reads and removes a small object: whoever may ask for a bucket may not yet do that.
+async fn rights(bucket: &Bucket) -> Finding {
+    let what = format!("photos in S3 bucket {}", bucket.name());
+    let object = bucket.trial_name();
+    let began = Instant::now();
+    match bucket.try_object(&object, LIMIT).await {
+        Ok(()) => {
+            let took = began.elapsed().as_secs_f64() * 1000.0;
+            Finding::good(what, format!("a small object was put, read and removed in {took:.0} ms"))
+        }
+        Err((step, problem)) => {
+            let found = format!("{object} {}: {}", outcome(step), with_causes(&problem));
+            Finding::bad(what, found, next_step(step, &problem, bucket.name(), &object))
+        }
+    }
+}
+
+fn outcome(step: Option<Step>) -> &'static str {
+    match step {
+        Some(Step::Put) => "cannot be put there",
+        Some(Step::Get) => "was put there and cannot be read",
+        Some(Step::Delete) => "was put there and cannot be removed",
+        None => "could not be put, read and removed in time",
+    }
+}
+
+fn next_step(step: Option<Step>, problem: &BucketProblem, name: &str, object: &str) -> String {
+    let folder = object.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let objects = format!("arn:aws:s3:::{name}/{folder}*");
+    match (problem, step) {
+        (BucketProblem::Denied, Some(Step::Put)) => format!(
+            "allow s3:PutObject on {objects}, and kms:GenerateDataKey on the key if the bucket encrypts with one of yours; \
+             until then every upload is refused"
+        ),
+        (BucketProblem::Denied, Some(Step::Get)) => format!(
+            "allow s3:GetObject on {objects}, and kms:Decrypt on the key if the bucket encrypts with one of yours; until then \
+             no photo is shown"
+        ),
+        (BucketProblem::Denied, Some(Step::Delete)) => format!(
+            "allow s3:DeleteObject on {objects}; until then deleted photos stay in the bucket. Remove {object} with other rights"
+        ),
+        (BucketProblem::Silent(_), None) => format!("look at the way to S3 and for load; remove {object} if it is there"),
+        _ => remedy(problem, name),
+    }
 }
 
 fn remedy(problem: &BucketProblem, name: &str) -> String {

@@ -6,10 +6,11 @@
 //! | `reader` | the access log: may the agent's user read it; rights of the file and of every folder above; pure |
 //! | `database` | the database: login, TLS, tables, time of a query |
 //! | `memories` | memcached and Redis: login, TLS, time of a question |
-//! | `bucket` | S3: credentials, rights, time of a question |
+//! | `bucket` | S3: credentials, time of a question, rights to put, read and remove |
 //! | `network` | a server: does its name resolve, does its port answer, how fast |
 //!
-//! Changes nothing, except that it makes and removes a file in the data folder to see that this works.
+//! Changes nothing, except that it makes and removes a file in the data folder, and a small object in the bucket, to see that
+//! this works.
 
 mod bucket;
 mod database;

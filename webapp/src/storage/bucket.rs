@@ -5,7 +5,15 @@ use std::{error::Error, time::Duration};
 use config::aws::{endpoint_url, host_of};
 use tokio::time::timeout;
 
-use super::{S3Settings, s3::S3};
+pub(crate) use super::s3::Step;
+use super::{
+    S3Settings,
+    s3::{S3, S3Error},
+};
+use crate::random::RandomId;
+
+/// What the object says that is put to see whether that works, should somebody find it.
+const TRIAL: &[u8] = b"`webapp doctor` put this here to see whether it may. It can be removed.\n";
 
 /// The bucket of the settings.
 pub(crate) struct Bucket {
@@ -69,18 +77,38 @@ impl Bucket {
     /// # Errors
     /// What is wrong.
     pub(crate) async fn ask(&self, limit: Duration) -> Result<(), BucketProblem> {
-        let error = match timeout(limit, self.s3.head()).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(BucketProblem::Silent(limit)),
-        };
-        Err(match error.status {
-            Some(400 | 401 | 403) => BucketProblem::Denied,
-            Some(404) => BucketProblem::Missing,
-            Some(301 | 307) => BucketProblem::OtherRegion,
-            None if error.to_string().to_lowercase().contains("credentials") => BucketProblem::NoCredentials,
-            _ => BucketProblem::Other(error.into()),
-        })
+        match timeout(limit, self.s3.head()).await {
+            Ok(answer) => answer.map_err(BucketProblem::from),
+            Err(_) => Err(BucketProblem::Silent(limit)),
+        }
+    }
+
+    /// The name of an object to try the bucket with: beside the pictures, whose rights count, and never one of them.
+    pub(crate) fn trial_name(&self) -> String {
+        self.s3.name_of(&format!("webapp-doctor-{}.txt", RandomId::new()))
+    }
+
+    /// Whether a small object can be put, read and removed, within a limit.
+    ///
+    /// # Errors
+    /// What does not work, and why. None as the step: there was no answer in time.
+    pub(crate) async fn try_object(&self, name: &str, limit: Duration) -> Result<(), (Option<Step>, BucketProblem)> {
+        match timeout(limit, self.s3.try_object(name, TRIAL)).await {
+            Ok(tried) => tried.map_err(|(step, error)| (Some(step), error.into())),
+            Err(_) => Err((None, BucketProblem::Silent(limit))),
+        }
+    }
+}
+
+impl From<S3Error> for BucketProblem {
+    fn from(error: S3Error) -> Self {
+        match error.status {
+            Some(400 | 401 | 403) => Self::Denied,
+            Some(404) => Self::Missing,
+            Some(301 | 307) => Self::OtherRegion,
+            None if error.to_string().to_lowercase().contains("credentials") => Self::NoCredentials,
+            _ => Self::Other(error.into()),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use tokio_util::io::ReaderStream;
 use tracing::warn;
 
 pub(crate) use self::{
-    bucket::{Bucket, BucketProblem},
+    bucket::{Bucket, BucketProblem, Step},
     key::{PictureKey, Rendition},
     settings::{S3Settings, StorageSettings},
 };

@@ -39,6 +39,14 @@ pub(super) struct S3 {
     guard: Guard,
 }
 
+/// What is done with an object, and the right it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Put,
+    Get,
+    Delete,
+}
+
 /// What the SDK said, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -126,7 +134,7 @@ impl S3 {
 
     /// What stands for a file in addresses behind a CDN's base.
     pub(super) fn name(&self, key: PictureKey) -> String {
-        if self.prefix.is_empty() { key.to_string() } else { format!("{}/{key}", self.prefix) }
+        self.name_of(&key.to_string())
     }
 
     /// Whether the bucket is there and may be listed or read.
@@ -167,6 +175,31 @@ impl S3 {
                 return Ok(found);
             }
         }
+    }
+
+    /// Puts a small object beside the pictures, reads it and removes it, as uploads, pages and deletions do.
+    ///
+    /// # Errors
+    /// Which of the three failed first, and why. The object is removed whenever that works.
+    pub(super) async fn try_object(&self, name: &str, content: &'static [u8]) -> Result<(), (Step, S3Error)> {
+        let put = self.client.put_object().bucket(&self.bucket).key(name).content_type("text/plain");
+        put.body(ByteStream::from_static(content)).send().await.map_err(|error| (Step::Put, error.into()))?;
+        let read = self.get(name).await;
+        let removed = self.client.delete_object().bucket(&self.bucket).key(name).send().await;
+        if read.map_err(|error| (Step::Get, error))? != content {
+            return Err((Step::Get, S3Error::from_text("it reads back differently")));
+        }
+        removed.map(drop).map_err(|error| (Step::Delete, error.into()))
+    }
+
+    async fn get(&self, name: &str) -> Result<Vec<u8>, S3Error> {
+        let object = self.client.get_object().bucket(&self.bucket).key(name).send().await?;
+        Ok(object.body.collect().await.map_err(S3Error::from_text)?.to_vec())
+    }
+
+    /// The name of an object that is no picture.
+    pub(super) fn name_of(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) }
     }
 
     async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), S3Error> {
