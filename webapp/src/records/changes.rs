@@ -60,19 +60,43 @@ impl NewPicture<'_> {
     }
 }
 
-/// How often an insert is tried again that got in the way of another of the same owner: InnoDB gives one of them up.
+/// How often a change is tried that got in the way of another of the same owner: InnoDB gives one of them up.
 const TRIES: u32 = 20;
 
 /// After the first try up to ten of these pass, after the second up to twenty, and so on.
 const STEP: Duration = Duration::from_millis(1);
 
+/// How often a change was tried so far.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Whether to make a change again, because MySQL gave it up for another one; waits a moment before that.
+    async fn has_another_after<T>(&mut self, done: &sqlx::Result<T>) -> bool {
+        self.0 += 1;
+        let is_given_up = matches!(done, Err(sqlx::Error::Database(error)) if is_deadlock(error.as_ref()));
+        if !is_given_up || self.0 >= TRIES {
+            return false;
+        }
+        // By chance, so that those that met do not meet again.
+        tokio::time::sleep(STEP * self.0 * rand::random_range(0..10)).await;
+        true
+    }
+}
+
 /// Runs a change with its arguments, in order, and gives the number of rows it changed.
 macro_rules! change {
     ($records:expr, $query:expr, $($argument:expr),*) => {
         $records.guard.call(async {
-            on_engine!(&$records.engine, pool => {
-                sqlx::query($query)$(.bind($argument))*.execute(pool).await.map(|done| done.rows_affected())
-            })
+            let mut tries = Tries::default();
+            loop {
+                let done = on_engine!(&$records.engine, pool => {
+                    sqlx::query($query)$(.bind($argument))*.execute(pool).await.map(|done| done.rows_affected())
+                });
+                if !tries.has_another_after(&done).await {
+                    break done;
+                }
+            }
         })
     };
 }
@@ -87,15 +111,11 @@ impl Records {
     pub(crate) async fn add(&self, picture: &NewPicture<'_>) -> Result<Option<i64>, StoreError> {
         const ID: &str = "SELECT id FROM photos WHERE storage_key = ?";
         let insert = async {
-            let mut tries = 1;
+            let mut tries = Tries::default();
             loop {
-                match self.insert(picture).await {
-                    Err(sqlx::Error::Database(error)) if is_deadlock(error.as_ref()) && tries < TRIES => {
-                        // By chance, so that those that met do not meet again.
-                        tokio::time::sleep(STEP * tries * rand::random_range(0..10)).await;
-                        tries += 1;
-                    }
-                    done => return done.map(drop),
+                let done = self.insert(picture).await;
+                if !tries.has_another_after(&done).await {
+                    break done;
                 }
             }
         };

@@ -123,6 +123,31 @@ async fn quotas(records: &Arc<Records>) {
     assert_eq!(added(records, names("d"), Quota { pictures: 9, bytes: 90 }).await, 0);
 }
 
+/// Two runs of the import at the same moment, while the owner uploads and deletes: nothing is given up, nothing is there twice.
+async fn imports(records: &Arc<Records>) {
+    let id =
+        records.add(&NewPicture { owner: "Fay", ..NewPicture::new(Kind::Folder, PictureKey::new()) }).await.unwrap().unwrap();
+    let mut work = JoinSet::new();
+    for number in 0..30 {
+        let records = records.clone();
+        work.spawn(async move {
+            let import_key = format!("upload_images/{}", number % 10);
+            let picture = NewPicture {
+                owner: "Fay",
+                import_key: Some(&import_key).filter(|_| number < 20).map(String::as_str),
+                content_hash: &import_key,
+                quota: (number >= 20).then_some(Quota { pictures: 1000, bytes: 1000 }),
+                ..NewPicture::new(Kind::Folder, PictureKey::new())
+            };
+            let is_added = records.add(&picture).await.unwrap().is_some();
+            records.delete(id, "Fay").await.unwrap();
+            records.restore(id, "Fay").await.unwrap();
+            is_added && number < 20
+        });
+    }
+    assert_eq!(work.join_all().await.into_iter().filter(|added| *added).count(), 10);
+}
+
 async fn contract(records: Records) -> Arc<Records> {
     let records = &Arc::new(records);
     assert!(records.is_empty().await.unwrap());
@@ -131,6 +156,7 @@ async fn contract(records: Records) -> Arc<Records> {
     changes(records).await;
     once(records).await;
     quotas(records).await;
+    imports(records).await;
     records.ping().await.unwrap();
     records.clone()
 }
