@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{
-    picture::{LARGE, Picture, PictureError, SMALL},
+    picture::{LARGE, Picture, PictureError, SMALL, has_two_sizes},
     records::{NewPicture, Quota},
     remote::StoreError,
     site::Site,
@@ -105,6 +105,7 @@ pub(crate) async fn publish(site: &Arc<Site>, upload: Upload) -> Result<(), Publ
             size_bytes: bytes,
             width,
             height,
+            webp: true,
             created: origin.created,
             import_key: origin.import_key.as_deref(),
             quota,
@@ -174,12 +175,22 @@ async fn encode(site: &Arc<Site>, source: Source) -> Result<Encoded, PublishErro
     })
 }
 
-/// The picture, and those smaller versions that differ from it. The small one is always there.
+/// The picture, its small version, and its large one where that differs; the versions as WebP, too. A picture that is no larger
+/// than its large version is that version as JPEG, and not as WebP.
 fn write_files(storage: &Storage, picture: &Picture) -> Result<Encoded, PictureError> {
     let key = PictureKey::new();
-    let mut files = vec![(key.with(Rendition::Small), write_file(storage, |out| picture.write_version(SMALL, out))?)];
-    if picture.exceeds(LARGE) {
-        files.push((key.with(Rendition::Large), write_file(storage, |out| picture.write_version(LARGE, out))?));
+    let mut files = Vec::new();
+    let mut add = |rendition, file: NamedTempFile| files.push((key.with(rendition), file));
+    let small = picture.version(SMALL)?;
+    add(Rendition::SmallWebp, write_file(storage, |out| small.write_webp(out))?);
+    add(Rendition::Small, write_file(storage, |out| small.write_jpeg(out))?);
+    drop(small);
+    if has_two_sizes(picture.dimensions()) {
+        let large = picture.version(LARGE)?;
+        add(Rendition::LargeWebp, write_file(storage, |out| large.write_webp(out))?);
+        if picture.exceeds(LARGE) {
+            add(Rendition::Large, write_file(storage, |out| large.write_jpeg(out))?);
+        }
     }
     // Last, because it is the one a row names.
     files.push((key, write_file(storage, |out| picture.write(out))?));

@@ -2,7 +2,7 @@
 
 use super::PHOTOS;
 use crate::{
-    picture::{LARGE, SMALL},
+    picture::{LARGE, SMALL, Version, has_two_sizes},
     records::Record,
     site::Site,
     storage::Rendition,
@@ -15,6 +15,8 @@ pub(super) struct Card {
     pub(super) small_url: String,
     /// Smaller files of the same picture with their widths, for the browser to choose from.
     pub(super) srcset: String,
+    /// The same as WebP; empty for a picture from before there was any.
+    pub(super) webp_srcset: String,
     /// Best for a page that shows one picture.
     pub(super) large_url: String,
     pub(super) alt: String,
@@ -36,16 +38,27 @@ impl Card {
         let size = known_size(record);
         let has_large = size.is_some_and(|size| LARGE.dimensions_of(size) != size);
         let large_url = if has_large { url(Rendition::Large).await } else { full_url.clone() };
-        let srcset = size.map_or(String::new(), |size| {
-            let (small, large) = (SMALL.dimensions_of(size).0, LARGE.dimensions_of(size).0);
-            if small < large { format!("{small_url} {small}w, {large_url} {large}w") } else { String::new() }
-        });
+        let two_sizes = size.filter(|size| has_two_sizes(*size));
+        let choice = |small_url: &str, large_url: &str| {
+            let width = |version: Version| two_sizes.map(|size| version.dimensions_of(size).0);
+            let (Some(small), Some(large)) = (width(SMALL), width(LARGE)) else { return None };
+            Some(format!("{small_url} {small}w, {large_url} {large}w"))
+        };
+        let srcset = choice(&small_url, &large_url).unwrap_or_default();
+        let webp_srcset = if record.webp {
+            let small_url = url(Rendition::SmallWebp).await;
+            let large_url = if two_sizes.is_some() { url(Rendition::LargeWebp).await } else { String::new() };
+            choice(&small_url, &large_url).unwrap_or(small_url)
+        } else {
+            String::new()
+        };
         let title = record.filename.rsplit_once('.').map_or(record.filename.as_str(), |(stem, _extension)| stem).to_owned();
         Self {
             page_url: format!("{PHOTOS}{}", record.id),
             full_url,
             small_url,
             srcset,
+            webp_srcset,
             large_url,
             alt: alternative(&record.alt_text, &record.username, &title),
             title: if record.alt_text.is_empty() { title } else { record.alt_text.clone() },

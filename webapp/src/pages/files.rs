@@ -73,7 +73,7 @@ pub(super) async fn picture(State(site): State<Arc<Site>>, Path(name): Path<Stri
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     // Never anything but a picture, whatever its bytes are.
     let fixed = [
-        (header::CONTENT_TYPE, "image/jpeg"),
+        (header::CONTENT_TYPE, key.content_type()),
         (header::CACHE_CONTROL, FOR_EVER),
         (header::CONTENT_DISPOSITION, "inline"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),

@@ -23,6 +23,8 @@ pub(crate) struct NewPicture<'a> {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) alt_text: &'a str,
+    /// Whether its versions are there as WebP, too.
+    pub(crate) webp: bool,
     /// SHA-256 of what was uploaded, in hex; empty if nothing was.
     pub(crate) content_hash: &'a str,
     /// When it was uploaded; now, by the database's clock, if not given.
@@ -52,6 +54,7 @@ impl NewPicture<'_> {
             width: 0,
             height: 0,
             alt_text: "",
+            webp: false,
             content_hash: "",
             created: None,
             import_key: None,
@@ -129,8 +132,8 @@ impl Records {
 
     async fn insert(&self, picture: &NewPicture<'_>) -> sqlx::Result<()> {
         const ADD: &str = "INSERT INTO photos (username, filename, storage, storage_key, size_bytes, width, height, alt_text, \
-                           content_hash, import_key, timeline) \
-                           SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, CURRENT_TIMESTAMP) FROM (SELECT 1 AS one) AS once \
+                           webp, content_hash, import_key, timeline) \
+                           SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, CURRENT_TIMESTAMP) FROM (SELECT 1 AS one) AS once \
                            WHERE (? = 0 OR (SELECT COUNT(*) FROM photos WHERE username = ?) < ?) \
                            AND (? = 0 OR (SELECT COALESCE(SUM(size_bytes), 0) FROM photos WHERE username = ?) < ?) \
                            AND (? = '' OR NOT EXISTS \
@@ -148,6 +151,7 @@ impl Records {
                 .bind(i64::from(picture.width))
                 .bind(i64::from(picture.height))
                 .bind(picture.alt_text)
+                .bind(picture.webp)
                 .bind(picture.content_hash)
                 .bind(picture.import_key)
                 .bind(picture.created.map(sql_time))

@@ -30,6 +30,7 @@ async fn fill(records: &Records) {
             size_bytes: 3_000_000_000,
             width: 1600,
             height: 1200,
+            webp: owner == "Bob",
             content_hash: filename,
             created: Some(at(second)),
             ..NewPicture::new(Kind::Folder, PictureKey::new())
@@ -44,6 +45,7 @@ async fn lists(records: &Records) {
     assert_eq!(newest[0].uploaded, at(4));
     assert_eq!((newest[0].size_bytes, newest[0].width, newest[0].height), (3_000_000_000, 1600, 1200));
     assert_eq!(newest[0].alt_text, "Ein Hügel im Schnee");
+    assert!(newest[0].webp && !newest[1].webp);
     assert_eq!(names(&records.older(newest[2].cursor(), 9).await.unwrap()), ["b", "a 🌊"]);
     assert_eq!(names(&records.newer(newest[2].cursor(), 1).await.unwrap()), ["d"]);
     assert_eq!(records.picture(newest[1].id).await.unwrap().as_ref(), Some(&newest[1]));

@@ -20,7 +20,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, username, filename, CAST(timeline AS CHAR) AS uploaded, storage, storage_key, size_bytes, width, \
-             height, alt_text FROM photos ",
+             height, alt_text, webp FROM photos ",
             $rest
         )
     };

@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) height: i64,
     /// What is to be seen, in words; may be empty.
     pub(crate) alt_text: String,
+    /// Whether its versions are there as WebP, too. Rows that an older node put into the cache do not say.
+    #[serde(default)]
+    pub(crate) webp: bool,
 }
 
 /// A picture's place: newest first, and within a second by id.
@@ -48,6 +51,7 @@ pub(super) struct Row {
     width: i64,
     height: i64,
     alt_text: String,
+    webp: bool,
 }
 
 impl Record {
@@ -90,6 +94,7 @@ impl Row {
             width: self.width,
             height: self.height,
             alt_text: self.alt_text,
+            webp: self.webp,
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! incoming/   files being received or made; removed on drop, and an hour after a crash
-//! uploads/    <32 hex digits>.jpg and its renditions; complete, never changed
+//! uploads/    <32 hex digits>.jpg and its versions, in JPEG and WebP; complete, never changed
 //! ```
 //!
 //! A file gets into `uploads` by renaming, after it is on the disk. So a reader sees all of it or nothing, also when

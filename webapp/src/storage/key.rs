@@ -22,18 +22,30 @@ pub(crate) enum Rendition {
     Large,
     /// For the grid.
     Small,
+    /// The large one as WebP. Also of a picture that needs no smaller JPEG for it.
+    LargeWebp,
+    /// The small one as WebP.
+    SmallWebp,
 }
 
 impl Rendition {
     /// All of them; not every picture has all.
-    pub(crate) const ALL: [Self; 3] = [Self::Full, Self::Large, Self::Small];
+    pub(crate) const ALL: [Self; 5] = [Self::Full, Self::Large, Self::Small, Self::LargeWebp, Self::SmallWebp];
 
+    /// What is behind the picture's id in the name of the file.
     fn suffix(self) -> &'static str {
         match self {
-            Self::Full => "",
-            Self::Large => "-large",
-            Self::Small => "-small",
+            Self::Full => ".jpg",
+            Self::Large => "-large.jpg",
+            Self::Small => "-small.jpg",
+            Self::LargeWebp => "-large.webp",
+            Self::SmallWebp => "-small.webp",
         }
+    }
+
+    /// Whether it is WebP; all others are JPEG.
+    pub(crate) fn is_webp(self) -> bool {
+        matches!(self, Self::LargeWebp | Self::SmallWebp)
     }
 }
 
@@ -45,10 +57,14 @@ impl PictureKey {
 
     /// Reads what `Display` writes, and nothing else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let stem = text.strip_suffix(".jpg")?;
-        let (id, suffix) = stem.split_at_checked(RandomId::CHARS)?;
+        let (id, suffix) = text.split_at_checked(RandomId::CHARS)?;
         let rendition = Rendition::ALL.into_iter().find(|rendition| rendition.suffix() == suffix)?;
         Some(Self { id: RandomId::parse(id)?, rendition })
+    }
+
+    /// What the file is, for browsers.
+    pub(crate) fn content_type(self) -> &'static str {
+        if self.rendition.is_webp() { "image/webp" } else { "image/jpeg" }
     }
 
     /// The name of another file of the same picture.
@@ -59,7 +75,7 @@ impl PictureKey {
 
 impl Display for PictureKey {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{}.jpg", self.id, self.rendition.suffix())
+        write!(formatter, "{}{}", self.id, self.rendition.suffix())
     }
 }
 
@@ -99,6 +115,8 @@ mod tests {
             "-small.jpg",
             "../../etc/passwd.jpg",
             "00000000000000000000000000000000.png",
+            "00000000000000000000000000000000.webp",
+            "00000000000000000000000000000000-small",
             "0000000000000000000000000000000é.jpg",
         ] {
             assert_eq!(PictureKey::parse(text), None, "{text}");

@@ -55,12 +55,13 @@ pub(crate) async fn migrate(records: &Records, storage: &Storage, from: Kind, to
 
 async fn move_one(records: &Records, storage: &Storage, record: &Record, to: Kind, remove: bool) -> Result<()> {
     let mut copies = Vec::new();
-    for rendition in Rendition::ALL {
+    // Older pictures have no WebP, and their rows say so.
+    for rendition in Rendition::ALL.into_iter().filter(|rendition| record.webp || !rendition.is_webp()) {
         let key = record.key.with(rendition);
         match read(storage, record.storage, key).await? {
             Some(bytes) => copies.push((key, bytes)),
             None if rendition == Rendition::Full => bail!("its file is not in {}", record.storage.as_str()),
-            None => {} // not every picture has every rendition
+            None => {} // not every picture has every version
         }
     }
     copies.reverse(); // the picture itself last, as when it is published

@@ -205,7 +205,7 @@ impl S3 {
     async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), S3Error> {
         let body = ByteStream::from_path(file.path()).await.map_err(S3Error::from_text)?;
         let request = self.client.put_object().bucket(&self.bucket).key(self.name(key)).body(body);
-        let request = request.content_type("image/jpeg").content_disposition("inline").cache_control(CACHE_CONTROL);
+        let request = request.content_type(key.content_type()).content_disposition("inline").cache_control(CACHE_CONTROL);
         request.send().await.map(drop).map_err(S3Error::from)
     }
 

@@ -7,7 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 
 use super::{Running, Visitor, first_between, jpeg, photo_paths};
-use crate::tend;
+use crate::{
+    records::NewPicture,
+    storage::{Kind, PictureKey},
+    tend,
+};
 
 /// A photo unlike the others.
 fn photo(number: u8) -> Vec<u8> {
@@ -57,12 +61,17 @@ async fn a_photo_has_a_page_with_its_neighbours_and_files_of_several_sizes() {
     let front = ann.page().await;
     let paths = photo_paths(&front);
     let page = ann.get(&site.url(&paths[0])).await.text().await.unwrap();
-    let srcset = first_between(&page, "srcset=\"", "\"").unwrap();
-    for (part, width) in srcset.split(", ").zip([400, 1600]) {
-        let (path, declared) = part.split_once(' ').unwrap();
-        let picture = ann.get(&site.url(path)).await.bytes().await.unwrap();
-        assert_eq!(declared, format!("{width}w"));
-        assert_eq!(image::load_from_memory(&picture).unwrap().to_rgb8().width(), width);
+    let (webp, jpeg) = page.split_once("<img ").unwrap();
+    for (html, content_type) in [(webp, "image/webp"), (jpeg, "image/jpeg")] {
+        let srcset = first_between(html, "srcset=\"", "\"").unwrap();
+        let parts: Vec<_> = srcset.split(", ").map(|part| part.split_once(' ').unwrap()).collect();
+        assert_eq!(parts.iter().map(|(_, declared)| *declared).collect::<Vec<_>>(), ["400w", "1600w"]);
+        for ((path, _), width) in parts.into_iter().zip([400, 1600]) {
+            let served = ann.get(&site.url(path)).await;
+            assert_eq!(served.headers()[reqwest::header::CONTENT_TYPE], content_type);
+            let picture = image::load_from_memory(&served.bytes().await.unwrap()).unwrap();
+            assert_eq!(picture.to_rgb8().width(), width);
+        }
     }
     assert!(page.contains("2000 × 1000") && page.contains(&format!("id=\"older\" rel=\"next\" href=\"{}\"", paths[1])), "{page}");
     assert!(!page.contains("id=\"newer\""));
@@ -70,6 +79,17 @@ async fn a_photo_has_a_page_with_its_neighbours_and_files_of_several_sizes() {
     assert!(middle.contains(&format!("id=\"newer\" rel=\"prev\" href=\"{}\"", paths[0])), "{middle}");
     assert_eq!(ann.get(&site.url("/web-demo/photos/999999")).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(ann.get(&site.url("/web-demo/photos/x")).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_photo_from_before_there_was_webp_is_shown_as_jpeg() {
+    let site = Running::start().await;
+    let old = NewPicture { owner: "Ann", width: 900, height: 600, ..NewPicture::new(Kind::Folder, PictureKey::new()) };
+    site.site.records.add(&old).await.unwrap();
+    let ann = site.logged_in("Ann").await;
+    for page in [ann.page().await, ann.get(&site.url(&photo_paths(&ann.page().await)[0])).await.text().await.unwrap()] {
+        assert!(page.contains("-small.jpg") && page.contains("srcset=") && !page.contains(".webp"), "{page}");
+    }
 }
 
 #[tokio::test]
@@ -121,7 +141,11 @@ async fn uploads_at_the_same_moment_do_not_add_up_to_more_than_is_allowed() {
     assert_eq!(statuses.iter().filter(|status| **status == StatusCode::OK).count(), 2, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == StatusCode::FORBIDDEN).count(), 2, "{statuses:?}");
     assert_eq!(photo_paths(&ann.page().await).len(), 2);
-    assert_eq!(std::fs::read_dir(site.data.path().join("uploads")).unwrap().count(), 4, "two files each, and none of the others");
+    assert_eq!(
+        std::fs::read_dir(site.data.path().join("uploads")).unwrap().count(),
+        6,
+        "three files each, and none of the others"
+    );
 }
 
 #[tokio::test]
@@ -148,7 +172,7 @@ async fn after_the_time_for_undo_the_files_are_gone() {
     ann.post_form_to(&site.url(&format!("{path}/delete")), &[("csrf", &token)]).await;
     let files = || std::fs::read_dir(site.data.path().join("uploads")).unwrap().count();
     assert_eq!(tend::remove_deleted(&site.site, Timestamp::now()).await.unwrap(), 0);
-    assert_eq!(files(), 2);
+    assert_eq!(files(), 3);
     let later = Timestamp::now() + SignedDuration::from_mins(11);
     assert_eq!(tend::remove_deleted(&site.site, later).await.unwrap(), 1);
     assert_eq!(files(), 0);
@@ -179,5 +203,5 @@ async fn files_that_a_crash_left_without_a_row_are_swept_up_and_others_are_not()
     assert_eq!(tend::remove_orphans(&site.site, Duration::ZERO).await.unwrap(), 1);
     assert!(!orphan.exists());
     assert_eq!(photo_paths(&ann.page().await).len(), 1);
-    assert_eq!(std::fs::read_dir(&uploads).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(&uploads).unwrap().count(), 3);
 }

@@ -131,7 +131,7 @@ async fn uploads_at_the_same_time_all_arrive() {
     }
     assert!(uploads.join_all().await.iter().all(|status| *status == StatusCode::OK));
     assert_eq!(photo_paths(&ann.page().await).len(), 12);
-    assert_eq!((files_in(&site, "uploads"), files_in(&site, "incoming")), (24, 0));
+    assert_eq!((files_in(&site, "uploads"), files_in(&site, "incoming")), (36, 0));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_photo_of_20_mb_works() {
     let after = ann.upload(vec![("large.jpg", large)]).await;
     assert_eq!(after.status(), StatusCode::OK);
     assert!(after.text().await.unwrap().contains("1 photo added."));
-    assert_eq!(files_in(&site, "uploads"), 3);
+    assert_eq!(files_in(&site, "uploads"), 5);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Picture files in a folder and in a bucket: how browsers get them, and how they move.
 
 use anyhow::{Context, Result};
+use image::ImageFormat;
 use reqwest::StatusCode;
 use tests::servers::{Kind, Server};
 
@@ -24,16 +25,18 @@ async fn ann(node: &Node) -> Result<Visitor> {
     Ok(ann)
 }
 
-/// Every picture of the page is there, and is one.
+/// Every picture of the page is there in both formats, and is one. Gives the addresses of the JPEGs.
 async fn all_load(visitor: &Visitor, count: usize) -> Result<Vec<String>> {
-    let pictures = visitor.page().await?.pictures();
-    assert_eq!(pictures.len(), count);
-    for address in &pictures {
-        let (status, bytes) = visitor.get(address).await?;
-        assert_eq!(status, StatusCode::OK, "{address}");
-        image::load_from_memory(&bytes).with_context(|| format!("{address} is no picture"))?;
+    let page = visitor.page().await?;
+    for (pictures, format) in [(page.pictures(), ImageFormat::Jpeg), (page.webp_pictures(), ImageFormat::WebP)] {
+        assert_eq!(pictures.len(), count);
+        for address in &pictures {
+            let (status, bytes) = visitor.get(address).await?;
+            assert_eq!(status, StatusCode::OK, "{address}");
+            image::load_from_memory_with_format(&bytes, format).with_context(|| format!("{address} is no {format:?}"))?;
+        }
     }
-    Ok(pictures)
+    Ok(page.pictures())
 }
 
 fn files_in(node: &Node) -> Result<usize> {

@@ -97,13 +97,24 @@ impl Page {
     /// Addresses of the pictures in the grid, newest first.
     pub(crate) fn pictures(&self) -> Vec<String> {
         let images = self.html.split("<img ").skip(1);
-        images.filter_map(|tag| between(tag, "src=\"", "\"").map(|src| src.replace("&amp;", "&").replace("&#38;", "&"))).collect()
+        images.filter_map(|tag| between(tag, "src=\"", "\"").map(plain)).collect()
+    }
+
+    /// Addresses of the small pictures as WebP, newest first.
+    pub(crate) fn webp_pictures(&self) -> Vec<String> {
+        let sources = self.html.split("<source type=\"image/webp\" srcset=\"").skip(1);
+        sources.filter_map(|rest| rest.split(['"', ' ']).next()).map(plain).collect()
     }
 
     /// The secret of its forms.
     pub(crate) fn token(&self) -> Option<String> {
         between(&self.html, "name=\"csrf\" value=\"", "\"").map(str::to_owned)
     }
+}
+
+/// An address as it is meant.
+fn plain(escaped: &str) -> String {
+    escaped.replace("&amp;", "&").replace("&#38;", "&")
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

@@ -1,9 +1,16 @@
-//! A picture from outside becomes JPEGs of ours: itself, a large and a small version.
+//! A picture from outside becomes files of ours: itself as JPEG, a large and a small version as JPEG and as WebP.
 //!
 //! Pure logic over readers and writers. The picture is decoded and encoded again, so what is served is pixels and
 //! nothing else: no camera data, no position, no script in disguise. The content decides the format, not the name.
+//!
+//! `webp` writes WebP; JPEG is for browsers that do not know it, and for whoever saves the picture.
 
-use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+mod webp;
+
+use std::{
+    borrow::Cow,
+    io::{self, BufRead, Read, Seek, SeekFrom, Write},
+};
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -15,19 +22,21 @@ use image::{
 };
 
 /// A version for the grid. Wide pictures end at the width; only very tall ones reach the height.
-pub(crate) const SMALL: Version = Version { width: 400, height: 1600, quality: 80 };
+pub(crate) const SMALL: Version = Version { width: 400, height: 1600, quality: 80, webp_quality: 75 };
 
 /// A version for a page that shows one picture.
-pub(crate) const LARGE: Version = Version { width: 1600, height: 1600, quality: 84 };
+pub(crate) const LARGE: Version = Version { width: 1600, height: 1600, quality: 84, webp_quality: 80 };
 
 const PICTURE_QUALITY: u8 = 88;
 
-/// The largest that a version of a picture may be, in pixels, and its JPEG quality.
+/// The largest that a version of a picture may be, in pixels, and how good it looks in either format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Version {
     width: u32,
     height: u32,
     quality: u8,
+    /// libwebp's scale: these look like the JPEG beside them.
+    webp_quality: u8,
 }
 
 /// Longest side; JPEG itself ends at 65,535.
@@ -65,6 +74,13 @@ pub(crate) struct Picture {
     pixels: RgbImage,
     /// What the numbers mean; without it, photos of recent phones look pale.
     colour_profile: Option<Vec<u8>>,
+}
+
+/// A version of a picture, resized once.
+pub(crate) struct Smaller<'a> {
+    picture: &'a Picture,
+    version: Version,
+    pixels: Cow<'a, RgbImage>,
 }
 
 impl From<RgbImage> for Picture {
@@ -112,16 +128,21 @@ impl Picture {
         version.dimensions_of(self.dimensions()) != self.dimensions()
     }
 
-    /// Writes a version, as JPEG. Never larger than the picture.
-    pub(crate) fn write_version(&self, version: Version, out: impl Write) -> Result<(), PictureError> {
-        if !self.exceeds(version) {
-            return self.encode(&self.pixels, version.quality, out);
-        }
-        self.encode(&self.resized(version.dimensions_of(self.dimensions()))?, version.quality, out)
+    /// A version, never larger than the picture, to be written in one format or both.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(crate) fn version(&self, version: Version) -> Result<Smaller<'_>, PictureError> {
+        let pixels = if self.exceeds(version) {
+            Cow::Owned(self.resized(version.dimensions_of(self.dimensions()))?)
+        } else {
+            Cow::Borrowed(&self.pixels)
+        };
+        Ok(Smaller { picture: self, version, pixels })
     }
 
     fn resized(&self, (width, height): (u32, u32)) -> Result<RgbImage, PictureError> {
-        let failed = |error: &dyn std::fmt::Display| PictureError::Failed(std::io::Error::other(error.to_string()).into());
+        let failed = |error: &dyn std::fmt::Display| PictureError::Failed(io::Error::other(error.to_string()).into());
         let (own_width, own_height) = self.dimensions();
         let source =
             ImageRef::new(own_width, own_height, self.pixels.as_raw(), PixelType::U8x3).map_err(|error| failed(&error))?;
@@ -137,6 +158,25 @@ impl Picture {
             let _ = encoder.set_icc_profile(profile.clone()); // the JPEG encoder takes every profile
         }
         encoder.write_image(pixels, pixels.width(), pixels.height(), ExtendedColorType::Rgb8).map_err(PictureError::Failed)
+    }
+}
+
+/// Whether the large version of a picture of this size has more pixels than the small one.
+pub(crate) fn has_two_sizes(size: (u32, u32)) -> bool {
+    SMALL.dimensions_of(size).0 < LARGE.dimensions_of(size).0
+}
+
+impl Smaller<'_> {
+    /// Writes it as JPEG.
+    pub(crate) fn write_jpeg(&self, out: impl Write) -> Result<(), PictureError> {
+        self.picture.encode(&self.pixels, self.version.quality, out)
+    }
+
+    /// Writes it as WebP.
+    pub(crate) fn write_webp(&self, mut out: impl Write) -> Result<(), PictureError> {
+        let file = webp::encode(&self.pixels, self.version.webp_quality, self.picture.colour_profile.as_deref());
+        let written = file.map_err(io::Error::other).and_then(|file| out.write_all(&file));
+        written.map_err(|error| PictureError::Failed(error.into()))
     }
 }
 
@@ -238,7 +278,10 @@ mod tests {
             [(800, 600, (400, 300)), (30, 20, (30, 20)), (100, 3200, (50, 1600)), (9000, 1, (400, 1))]
         {
             let mut out = Vec::new();
-            Picture::from(RgbImage::new(width, height)).write_version(SMALL, &mut out).unwrap();
+            Picture::from(RgbImage::new(width, height)).version(SMALL).unwrap().write_jpeg(&mut out).unwrap();
+            assert_eq!(image::load_from_memory(&out).unwrap().to_rgb8().dimensions(), expected);
+            let mut out = Vec::new();
+            Picture::from(RgbImage::new(width, height)).version(SMALL).unwrap().write_webp(&mut out).unwrap();
             assert_eq!(image::load_from_memory(&out).unwrap().to_rgb8().dimensions(), expected);
         }
     }
@@ -249,13 +292,15 @@ mod tests {
             let picture = Picture::from(RgbImage::new(size.0, size.1));
             assert_eq!(LARGE.dimensions_of(picture.dimensions()), expected);
             assert_eq!(picture.exceeds(LARGE), size != expected);
+            assert!(has_two_sizes(size));
         }
+        assert!(!has_two_sizes((400, 300)) && !has_two_sizes((100, 9000)));
     }
 
     #[test]
     fn a_version_keeps_its_colours() {
         let mut out = Vec::new();
-        Picture::from(RgbImage::from_pixel(1000, 500, Rgb([200, 90, 30]))).write_version(SMALL, &mut out).unwrap();
+        Picture::from(RgbImage::from_pixel(1000, 500, Rgb([200, 90, 30]))).version(SMALL).unwrap().write_jpeg(&mut out).unwrap();
         let small = image::load_from_memory(&out).unwrap().to_rgb8();
         let [red, green, blue] = small.get_pixel(200, 100).0;
         assert!(red.abs_diff(200) < 4 && green.abs_diff(90) < 4 && blue.abs_diff(30) < 4, "{red} {green} {blue}");
