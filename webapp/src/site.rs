@@ -20,6 +20,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     newest::{Newest, NewestPictures},
+    pages::grid::KeptGrid,
     publish::{self, Origin, Source, Upload},
     records::Records,
     remote::{StoreError, memories::Memories},
@@ -40,6 +41,8 @@ pub(crate) struct Site {
     pub(crate) records: Records,
     /// In front of `records`, for the front page.
     pub(crate) newest_pictures: NewestPictures,
+    /// The HTML of the pictures that the cache said last.
+    pub(crate) grid: KeptGrid,
     pub(crate) storage: Storage,
     /// Where browsers get pictures from besides this site.
     pub(crate) picture_origins: Vec<String>,
@@ -73,6 +76,7 @@ impl Site {
             records: Records::open(&settings.database, data_dir).await?,
             newest_pictures: NewestPictures::open(&settings.cache, settings.page.pictures, &memories)?,
             picture_origins: storage.origins().await,
+            grid: KeptGrid::default(),
             storage,
             sessions: Sessions::open(&settings.sessions, data_dir, &memories)?,
             limits: Limits::new(&settings.limits),

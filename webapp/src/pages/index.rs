@@ -13,8 +13,7 @@ use serde::Deserialize;
 use tracing::error;
 
 use super::{
-    PAGE, PHOTOS,
-    card::Card,
+    PAGE, PHOTOS, grid,
     layout::{Layout, rendered, rendered_refusal},
     refusal::Refusal,
     visitor::Visitor,
@@ -33,8 +32,8 @@ pub(super) const MAX_ALT_CHARS: usize = 1000;
 #[template(path = "index.html")]
 struct Page {
     layout: Layout,
-    /// None: the database could not be asked.
-    pictures: Option<Vec<Card>>,
+    /// The photos as HTML, empty without any. None: the database could not be asked.
+    grid: Option<Arc<str>>,
     /// How many a page shows at most.
     count: u32,
     is_front: bool,
@@ -65,7 +64,7 @@ pub(super) struct Wanted {
 
 /// One page of pictures and its neighbours.
 struct Listed {
-    records: Vec<Record>,
+    records: Arc<Vec<Record>>,
     source: Source,
     older: Option<Cursor>,
     newer: Option<Cursor>,
@@ -122,8 +121,8 @@ async fn page(site: &Site, mut layout: Layout, wanted: &Wanted) -> (Page, Status
         layout,
         older_url: url("before", listed.as_ref().and_then(|listed| listed.older)),
         newer_url: url("after", listed.as_ref().and_then(|listed| listed.newer)),
-        pictures: match listed {
-            Some(listed) => Some(Card::all(site, &listed.records).await),
+        grid: match listed {
+            Some(listed) => Some(grid::html(site, &listed.records, listed.source).await),
             None => None,
         },
         count: site.settings.page.pictures,
@@ -147,14 +146,14 @@ async fn list(site: &Site, wanted: &Wanted) -> Result<Listed, crate::remote::Sto
     let mut listed = if let Some(place) = before {
         let records = site.records.older(place, count).await?;
         let newer = records.first().map(Record::cursor);
-        Listed { older: None, newer, source: Source::Database, records }
+        Listed { older: None, newer, source: Source::Database, records: Arc::new(records) }
     } else if let Some(place) = after {
         let records = site.records.newer(place, count).await?;
         let newer = records.first().filter(|_| is_full(&records)).map(Record::cursor);
-        Listed { older: None, newer, source: Source::Database, records }
+        Listed { older: None, newer, source: Source::Database, records: Arc::new(records) }
     } else {
         let newest = site.newest().await?;
-        Listed { older: None, newer: None, source: newest.source, records: newest.records.to_vec() }
+        Listed { older: None, newer: None, source: newest.source, records: newest.records }
     };
     let has_older = is_full(&listed.records) || after.is_some();
     listed.older = listed.records.last().filter(|_| has_older).map(Record::cursor);

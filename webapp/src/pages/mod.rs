@@ -22,12 +22,13 @@
 //! | `guard`, `observe` | before and around every page: hosts and allowances; counting |
 //! | `index`, `photo`, `sign_in` | pages and what their forms do |
 //! | `forms`, `upload` | reading forms, small and large |
-//! | `layout`, `card`, `refusal`, `visitor` | what pages are made of |
+//! | `layout`, `grid`, `card`, `refusal`, `visitor` | what pages are made of |
 //! | `files`, `probes` | everything that is no page |
 
 mod card;
 mod files;
 mod forms;
+pub(crate) mod grid;
 mod guard;
 mod index;
 mod layout;

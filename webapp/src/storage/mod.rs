@@ -197,6 +197,11 @@ impl Storage {
         }
     }
 
+    /// Whether every address of a picture stays good; those that are signed end.
+    pub(crate) fn has_lasting_addresses(&self) -> bool {
+        self.s3.is_none() || self.s3_settings.base_url.is_some() || self.s3_settings.serve != Serve::Presigned
+    }
+
     /// Where browsers get pictures from besides this site, for the content security policy.
     pub(crate) async fn origins(&self) -> Vec<String> {
         let mut addresses: Vec<String> = self.settings.base_url.iter().cloned().collect();
