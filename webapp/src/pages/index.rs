@@ -43,6 +43,8 @@ struct Page {
     newer_url: Option<String>,
     /// Where a photo that was just deleted is brought back.
     undo_url: Option<String>,
+    /// What was said about its deletion, in one breath with the offer.
+    undo_notice: Option<String>,
     undo_minutes: u64,
     max_upload_mib: u64,
     max_upload_bytes: u64,
@@ -116,7 +118,8 @@ async fn page(site: &Site, mut layout: Layout, wanted: &Wanted) -> (Page, Status
         layout.problems.push(problem.to_owned());
     }
     let url = |key: &str, cursor: Option<Cursor>| cursor.map(|cursor| format!("{PAGE}?{key}={}", cursor.to_text()));
-    let is_signed_in = layout.visitor.is_some();
+    let undo_id = wanted.deleted.filter(|_| layout.visitor.is_some());
+    let undo_notice = undo_id.and_then(|_| layout.notice.take());
     let page = Page {
         layout,
         older_url: url("before", listed.as_ref().and_then(|listed| listed.older)),
@@ -129,7 +132,8 @@ async fn page(site: &Site, mut layout: Layout, wanted: &Wanted) -> (Page, Status
         is_front: wanted.before.is_none() && wanted.after.is_none(),
         is_from_database: source == Some(Source::Database),
         source: source.map_or("none", Source::as_str),
-        undo_url: wanted.deleted.filter(|_| is_signed_in).map(|id| format!("{PHOTOS}{id}/restore")),
+        undo_url: undo_id.map(|id| format!("{PHOTOS}{id}/restore")),
+        undo_notice,
         undo_minutes: site.settings.upload.undo.as_secs().div_ceil(60),
         max_upload_mib: site.settings.upload.max_mib,
         max_upload_bytes: site.settings.upload.max_bytes(),

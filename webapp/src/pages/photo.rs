@@ -49,6 +49,8 @@ struct Own {
 struct MessagePage {
     layout: Layout,
     title: &'static str,
+    /// What happened, and what to do.
+    text: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -82,15 +84,14 @@ pub(super) async fn show(
     let (record, [newer, older]) = match found(&site, id).await {
         Ok(Some(found)) => found,
         Ok(None) => {
-            layout.problems.push("This photo is not here. Perhaps its owner deleted it.".to_owned());
-            return rendered(&MessagePage { layout, title: "No such photo" }, StatusCode::NOT_FOUND, visitor.as_ref());
+            let page =
+                MessagePage { layout, title: "No such photo", text: "This photo is not here. Perhaps its owner deleted it." };
+            return rendered(&page, StatusCode::NOT_FOUND, visitor.as_ref());
         }
         Err(error) => {
             let refusal = Refusal::no_database(&error);
-            layout
-                .problems
-                .push("The database does not answer, so the photo is not shown. Please try again in a moment.".to_owned());
-            return rendered_refusal(&MessagePage { layout, title: "Not now" }, &refusal, visitor.as_ref());
+            let text = "The database does not answer, so the photo is not shown. Please try again in a moment.";
+            return rendered_refusal(&MessagePage { layout, title: "Not now", text }, &refusal, visitor.as_ref());
         }
     };
     let is_own = visitor.as_ref().is_some_and(|visitor| visitor.user().as_str() == record.username);
