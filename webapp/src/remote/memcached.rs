@@ -175,7 +175,9 @@ impl Node {
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
         }
-        let builder = AsyncMemcache::builder().timeout(self.timeout).connect_timeout(self.timeout).max_idle(IDLE_CONNECTIONS);
+        // The guard's limit comes first, so that a node that hangs is always called by that name.
+        let later = self.timeout * 2;
+        let builder = AsyncMemcache::builder().timeout(later).connect_timeout(later).max_idle(IDLE_CONNECTIONS);
         let made = builder.connect_async([self.address.as_str()]).await?;
         Ok(client.insert(made).clone())
     }
