@@ -18,6 +18,7 @@ use aws_sdk_s3::{
 use axum::body::Body;
 use config::aws::AwsSettings;
 use tempfile::NamedTempFile;
+use tokio::task::JoinSet;
 use tokio_util::io::ReaderStream;
 
 use super::{
@@ -77,21 +78,22 @@ impl S3 {
         }
     }
 
-    /// Puts files into the bucket, all within one time limit. What an outage leaves half done is for the orphan sweep.
+    /// Puts files into the bucket at the same time, all within one time limit. What an outage leaves half done is for the
+    /// orphan sweep.
     pub(super) async fn keep(&self, files: &[(PictureKey, NamedTempFile)]) -> Result<(), StoreError> {
-        let mut tried = Vec::new();
         let kept = self.guard.call(async {
-            for (key, file) in files {
-                tried.push(*key);
-                self.put(*key, file).await?;
+            let mut puts: JoinSet<_> = files.iter().map(|(key, file)| self.put(*key, file)).collect();
+            let mut outcome = Ok(());
+            // All are waited for: one that goes on could end after its file was removed.
+            while let Some(put) = puts.join_next().await {
+                outcome = outcome.and(put.unwrap_or_else(|panic| Err(S3Error::from_text(panic))));
             }
-            Ok::<_, S3Error>(())
+            outcome
         });
         let outcome = kept.await;
         if matches!(outcome, Err(StoreError::Refused { .. })) {
-            tried.pop(); // the bucket said that it did not take this one
-            for key in tried {
-                let _ = self.remove_file(key).await; // for the orphan sweep then
+            for (key, _) in files {
+                let _ = self.remove_file(*key).await; // for the orphan sweep then
             }
         }
         outcome
@@ -202,11 +204,15 @@ impl S3 {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) }
     }
 
-    async fn put(&self, key: PictureKey, file: &NamedTempFile) -> Result<(), S3Error> {
-        let body = ByteStream::from_path(file.path()).await.map_err(S3Error::from_text)?;
-        let request = self.client.put_object().bucket(&self.bucket).key(self.name(key)).body(body);
+    /// Puts a file into the bucket; borrows nothing, so that several can be on their way.
+    fn put(&self, key: PictureKey, file: &NamedTempFile) -> impl Future<Output = Result<(), S3Error>> + use<> {
+        let request = self.client.put_object().bucket(&self.bucket).key(self.name(key));
         let request = request.content_type(key.content_type()).content_disposition("inline").cache_control(CACHE_CONTROL);
-        request.send().await.map(drop).map_err(S3Error::from)
+        let path = file.path().to_owned();
+        async move {
+            let body = ByteStream::from_path(path).await.map_err(S3Error::from_text)?;
+            request.body(body).send().await.map(drop).map_err(S3Error::from)
+        }
     }
 
     async fn remove_file(&self, key: PictureKey) -> Result<(), StoreError> {
