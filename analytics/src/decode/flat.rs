@@ -132,10 +132,11 @@ impl Marks {
 
     /// Looks at these bytes from lane `first` on.
     fn look(&mut self, chunk: &[u8; LANES], first: usize) {
-        for lane in 0..LANES {
+        let lanes = self.quotes.iter_mut().zip(&mut self.escapes).zip(chunk).enumerate();
+        for (lane, ((quotes, escapes), byte)) in lanes {
             let is_new = u8::from(lane >= first);
-            self.quotes[lane] = self.quotes[lane].wrapping_add(is_new & u8::from(chunk[lane] == b'"'));
-            self.escapes[lane] |= u8::from(chunk[lane] == b'\\');
+            *quotes = quotes.wrapping_add(is_new & u8::from(*byte == b'"'));
+            *escapes |= u8::from(*byte == b'\\');
         }
     }
 
