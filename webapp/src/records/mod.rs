@@ -49,12 +49,14 @@ impl Records {
         Ok(Self { engine, guard })
     }
 
-    /// Whether it answers.
+    /// Whether it answers, and has the table of photos.
     ///
     /// # Errors
     /// When it does not.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        self.guard.call(async { on_engine!(&self.engine, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop)) }).await
+        // A server that answers may have lost the table.
+        const LOOK: &str = "SELECT id FROM photos LIMIT 1";
+        self.guard.call(async { on_engine!(&self.engine, pool => sqlx::query(LOOK).execute(pool).await.map(drop)) }).await
     }
 
     /// Says that this node does something that is done once for a site. False if it was said before, by any node.

@@ -1,6 +1,7 @@
 //! The whole site over HTTP: the real router on a free port, a temporary data folder, a client with cookies.
 
 mod accounts;
+mod edges;
 mod logging;
 mod nasty;
 mod operations;

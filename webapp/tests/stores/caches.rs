@@ -105,3 +105,21 @@ async fn a_new_node_shows_the_caches_rows_while_the_database_is_down() -> Result
     assert_eq!((page.status, page.pictures().len()), (StatusCode::OK, 1));
     Ok(())
 }
+
+#[tokio::test]
+async fn names_that_nobody_knows_keep_no_page_from_anyone() -> Result<()> {
+    let nowhere = [
+        "[cache]\nstore = \"memcached\"\n[memcached]\nservers = [\"cache.weir.invalid:11211\"]\n",
+        "[cache]\nstore = \"redis\"\n[redis]\nurls = [\"redis://cache.weir.invalid:6379\"]\n",
+        "[sessions]\nstore = \"memcached\"\n[memcached]\nservers = [\"sessions.weir.invalid:11211\"]\n",
+        "[sessions]\nstore = \"redis\"\n[redis]\nurls = [\"redis://sessions.weir.invalid:6379\"]\n",
+    ];
+    for settings in nowhere {
+        let node = Node::start(settings, &[]).await?;
+        for _ in 0..3 {
+            let page = node.visitor()?.page().await?;
+            assert_eq!((page.status, page.source()), (StatusCode::OK, "database"), "{settings}");
+        }
+    }
+    Ok(())
+}
