@@ -1,4 +1,4 @@
-//! What the services share when they start and stop: logs, signals, exit codes, the way to AWS.
+//! What the services share when they start and stop: logs, signals, exit codes, news for systemd, the way to AWS.
 //!
 //! Nothing here knows what a service does. Each service has its own settings struct; the files in
 //! this folder (`agent.json` and the like) are the shipped examples, loaded by tests.

@@ -11,6 +11,7 @@
 mod clf_time;
 mod columns;
 mod delimited;
+mod escape;
 mod flat;
 mod kpl;
 mod lenient;

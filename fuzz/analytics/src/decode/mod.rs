@@ -2,6 +2,8 @@
 
 #[path = "../../../../analytics/src/decode/delimited.rs"]
 mod delimited;
+#[path = "../../../../analytics/src/decode/escape.rs"]
+mod escape;
 #[path = "../../../../analytics/src/decode/flat.rs"]
 mod flat;
 #[path = "../../../../analytics/src/decode/kpl.rs"]
