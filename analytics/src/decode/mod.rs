@@ -26,7 +26,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
-use crate::lines::{Lines, lines};
+use crate::lines::{Line, Lines, lines};
 use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::{FieldPath, SqlType};
 use columns::Columns;
@@ -251,21 +251,28 @@ impl Decoder {
     }
 
     /// Decodes one line into the columns, or counts it as bad.
-    fn line(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally, origin: (u32, u32), place: &dyn Fn(u32, u32) -> Position) {
-        if line.is_empty() {
+    fn line(
+        &mut self,
+        line: Line<'_>,
+        given_ms: i64,
+        tally: &mut Tally,
+        origin: (u32, u32),
+        place: &dyn Fn(u32, u32) -> Position,
+    ) {
+        if line.bytes.is_empty() {
             return; // a blank line is no record
         }
         tally.counts.lines += 1;
         match self.row(line, given_ms, tally) {
             Ok(()) if self.has_types => self.origins.push(origin),
             Ok(()) => {}
-            Err(error) => tally.bad(line, error.to_string(), place(origin.0, origin.1)),
+            Err(error) => tally.bad(line.bytes, error.to_string(), place(origin.0, origin.1)),
         }
     }
 
-    fn row(&mut self, line: &[u8], given_ms: i64, tally: &mut Tally) -> Result<(), LineError> {
+    fn row(&mut self, line: Line<'_>, given_ms: i64, tally: &mut Tally) -> Result<(), LineError> {
         if self.plan.form != Form::Json {
-            let fields = self.plan.form.fields(line)?;
+            let fields = self.plan.form.fields(line.bytes)?;
             let field = |position: &Option<usize>| fields.get((*position)?)?.as_deref();
             let texts: Vec<Option<&str>> = self.positions.iter().map(field).collect();
             return self.append(&texts, given_ms);
@@ -273,7 +280,7 @@ impl Decoder {
         if self.fast_row(line, given_ms).is_some() {
             return Ok(());
         }
-        let fields = lenient::parse(line, &self.wanted, self.plan.missing)?;
+        let fields = lenient::parse(line.bytes, &self.wanted, self.plan.missing)?;
         let texts: Vec<Option<&str>> = fields.values.iter().map(Option::as_deref).collect();
         self.append(&texts, given_ms)?;
         tally.counts.illegal_json += u64::from(!fields.is_legal_json);
@@ -281,8 +288,9 @@ impl Decoder {
     }
 
     /// Takes a line by the fast path; None: the line is for the general one.
-    fn fast_row(&mut self, line: &[u8], given_ms: i64) -> Option<()> {
+    fn fast_row(&mut self, line: Line<'_>, given_ms: i64) -> Option<()> {
         let values = self.scanner.as_mut()?.scan(line)?;
+        let line = line.bytes;
         let row_ms = match self.time_index {
             Some(index) => self.clock.read(&line[values[index].clone()], &self.plan.time_field).ok()?,
             None => given_ms,

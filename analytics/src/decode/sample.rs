@@ -17,7 +17,7 @@ pub(crate) const COMBINED_FIELDS: [&str; 11] = NCSA_FIELDS;
 
 /// The lines of a chunk that are not blank, without their newlines. What does not unfold has none.
 pub(crate) fn lines_of(payload: &Payload) -> Vec<Vec<u8>> {
-    let owned = |bytes: &[u8]| lines(bytes).filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let owned = |bytes: &[u8]| lines(bytes).map(|line| line.bytes.to_vec()).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     match payload {
         Payload::Lines { lines, .. } => owned(lines.bytes()),
         Payload::Records(records) => {

@@ -7,6 +7,8 @@
 
 mod checkpoint;
 mod decode;
+#[path = "../../../analytics/src/lines/mod.rs"]
+mod lines;
 #[path = "../../../analytics/src/sql/mod.rs"]
 mod sql;
 
