@@ -22,6 +22,7 @@ use crate::chunk::{Chunk, Payload, ShardId};
 use crate::cli::{Arguments, Command};
 use crate::decode::{Decoder, Missing};
 use crate::engine::{ERROR_SCHEMA, ERROR_STREAM, Engine, EngineOptions, StreamRows, stream_schema};
+use crate::keys::{Dictionaries, Room};
 use crate::lines::Lines;
 use crate::program::{self, Program, RowTime, StreamId};
 use crate::references;
@@ -46,16 +47,26 @@ struct Way {
     allowed_lateness_ms: Option<i64>,
     /// After so many batches the engine is dropped, and another one goes on from its checkpoint.
     restart_after: Option<usize>,
+    /// Of the dictionaries that texts are coded with, where the program only groups by them; None: no codes.
+    room: Option<Room>,
 }
 
-const WAYS: [Way; 7] = [
-    Way { lines_in_a_batch: usize::MAX, allowed_lateness_ms: None, restart_after: None },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: None },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: None },
-    Way { lines_in_a_batch: 3, allowed_lateness_ms: Some(0), restart_after: None },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: Some(1) },
-    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: Some(2) },
-    Way { lines_in_a_batch: 2, allowed_lateness_ms: Some(0), restart_after: Some(3) },
+/// Another dictionary in each batch or so.
+const SMALL: Option<Room> = Some(Room { texts: 1, bytes: usize::MAX });
+const USUAL: Option<Room> = Some(Room::USUAL);
+
+const WAYS: [Way; 11] = [
+    Way { lines_in_a_batch: usize::MAX, allowed_lateness_ms: None, restart_after: None, room: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: None, room: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: None, room: None },
+    Way { lines_in_a_batch: 3, allowed_lateness_ms: Some(0), restart_after: None, room: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: Some(1), room: None },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: Some(0), restart_after: Some(2), room: None },
+    Way { lines_in_a_batch: 2, allowed_lateness_ms: Some(0), restart_after: Some(3), room: None },
+    Way { lines_in_a_batch: usize::MAX, allowed_lateness_ms: None, restart_after: None, room: USUAL },
+    Way { lines_in_a_batch: 3, allowed_lateness_ms: Some(0), restart_after: None, room: USUAL },
+    Way { lines_in_a_batch: 1, allowed_lateness_ms: None, restart_after: Some(3), room: SMALL },
+    Way { lines_in_a_batch: 2, allowed_lateness_ms: Some(0), restart_after: Some(2), room: USUAL },
 ];
 
 /// The rows of every stream, in the order they came.
@@ -69,9 +80,12 @@ fn run(program: &Program, input: &str, way: Way) -> Vec<StreamRows> {
     };
     let decoder = || Decoder::new(input_plan(program, program.inputs[0], RowTime::Event, "t", Missing::Null));
     let schema = decoder().schema();
-    let mut decoder = decoder();
     let new = || Engine::new(program, vec![schema.clone()], options.clone()).unwrap_or_else(|error| panic!("{}", error.message));
     let mut engine = new();
+    let mut decoder = match (way.room, &engine.coded_columns()[0]) {
+        (Some(room), columns) if !columns.is_empty() => decoder().code(columns, &Dictionaries::new(room)),
+        _ => decoder(),
+    };
     let lines: Vec<&str> = input.lines().collect();
     let mut rows = Vec::new();
     let mut first_line = 1;
@@ -214,7 +228,7 @@ proptest::proptest! {
             serde_json::json!({ "t": time.to_string(), "k": k, "v": v }).to_string()
         };
         let input = rows.iter().map(text).collect::<Vec<_>>().join("\n");
-        let found = run(&program, &input, Way { lines_in_a_batch, allowed_lateness_ms: Some(21_000), restart_after });
+        let found = run(&program, &input, Way { lines_in_a_batch, allowed_lateness_ms: Some(21_000), restart_after, room: None });
         let (stream, layout) = stream_of("expected.csv", &program);
 
         let mut sorted = rows.clone();

@@ -9,7 +9,7 @@
 //!   ├▶ live/       windows, metrics and health over HTTP           IO
 //!   └▶ service     how it goes, told to systemd                    IO
 //! sql/  text to syntax trees · program/  streams, pumps and their operators · watermark  how far time has come
-//! lines  where they end in bytes · references  tables that streams are joined with · discover  columns of an unknown source · bucket  S3 · settings  what the flags mean · pipeline/  wires it all
+//! lines  where they end in bytes · keys  texts of groups as numbers · references  tables that streams are joined with · discover  columns of an unknown source · bucket  S3 · settings  what the flags mean · pipeline/  wires it all
 //! ```
 //!
 //! `decode`, `sql`, `program`, `watermark`, `engine` and `source::shards` know neither files, sockets nor the clock.
@@ -27,6 +27,7 @@ mod conformance;
 mod decode;
 mod discover;
 mod engine;
+mod keys;
 mod lines;
 mod live;
 #[cfg(test)]

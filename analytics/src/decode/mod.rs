@@ -21,15 +21,18 @@ mod sample;
 mod tally;
 mod typed;
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::chunk::{Chunk, Mark, Payload, Position, ShardId, StreamRecord};
 use crate::engine::columns_schema;
+use crate::keys::{Coder, Dictionaries, Dictionary, coded_schema};
 use crate::lines::{Line, Lines, lines};
 use crate::program::{Metadata, RowTime, StreamColumn};
 use crate::sql::{FieldPath, SqlType};
-use columns::Columns;
+use columns::{Cell, Columns};
 pub(crate) use delimited::Form;
 use flat::Scanner;
 use lenient::LineError;
@@ -84,6 +87,8 @@ pub(crate) enum ShardEvent {
 pub(crate) struct Rows {
     /// ROWTIME (milliseconds, UTC) and the columns of the program.
     pub(crate) batch: RecordBatch,
+    /// Of the columns that are codes; None: there are none.
+    pub(crate) keys: Option<Arc<Dictionary>>,
     pub(crate) bad_lines: Vec<BadLine>,
     pub(crate) counts: LineCounts,
 }
@@ -108,6 +113,8 @@ pub(crate) struct Decoder {
     metadata: Vec<Option<String>>,
     /// ROWTIME and the columns, with their types.
     schema: SchemaRef,
+    /// The same with those that are codes.
+    coded_schema: SchemaRef,
     /// Whether a column has another type than text of any length.
     has_types: bool,
     /// For each row of the chunk its record and line, when types may refuse it.
@@ -119,7 +126,6 @@ impl Decoder {
     pub(crate) fn new(plan: InputPlan) -> Self {
         let declared: Vec<StreamColumn> =
             plan.columns.iter().cloned().chain(plan.metadata.iter().map(|metadata| metadata.column())).collect();
-        let all: Vec<String> = declared.iter().map(|column| column.name.clone()).collect();
         let mut wanted: Vec<FieldPath> = plan.columns.iter().map(|column| field(&plan.form, column)).collect();
         let time = FieldPath::of(&plan.time_field);
         let has_time = plan.row_time == RowTime::Event;
@@ -136,7 +142,8 @@ impl Decoder {
             scanner,
             time_index,
             clock: RowClock::default(),
-            columns: Columns::new(&all),
+            columns: Columns::new(&declared),
+            coded_schema: columns_schema(&declared),
             schema: columns_schema(&declared),
             has_types: !declared.iter().all(is_plain),
             metadata: vec![None; plan.metadata.len()],
@@ -144,6 +151,13 @@ impl Decoder {
             origins: Vec::new(),
             plan,
         }
+    }
+
+    /// Gives texts of these columns as numbers, those that [`crate::engine::Engine::coded_columns`] takes so.
+    pub(crate) fn code(mut self, columns: &[usize], dictionaries: &Arc<Dictionaries>) -> Self {
+        self.coded_schema = coded_schema(&self.schema, columns);
+        self.columns.code(&self.declared, columns, Coder::new(dictionaries.clone()));
+        self
     }
 
     /// ROWTIME and the program's columns.
@@ -179,19 +193,22 @@ impl Decoder {
     /// `place` tells where the line of a record stands.
     fn decode_with(&mut self, fill: impl FnOnce(&mut Self, &mut Tally), place: &dyn Fn(u32, u32) -> Position) -> Rows {
         let mut tally = Tally::default();
+        self.columns.begin();
         fill(self, &mut tally);
-        let texts = self.columns.finish();
+        let (texts, keys) = self.columns.finish();
         if !self.has_types {
-            return Rows { batch: texts, bad_lines: tally.bad_lines, counts: tally.counts };
+            return Rows { batch: texts, keys, bad_lines: tally.bad_lines, counts: tally.counts };
         }
-        let (batch, misfits) = typed::convert(&texts, &self.declared, &self.schema);
+        let schema = if keys.is_some() { &self.coded_schema } else { &self.schema };
+        let (batch, misfits) = typed::convert(&texts, &self.declared, schema);
         for misfit in misfits {
             let (record, line) = self.origins[misfit.row];
             let row = texts.slice(misfit.row, 1);
+            let row = keys.as_ref().and_then(|keys| keys.decode(&row, self.columns.schema()).ok()).unwrap_or(row);
             tally.bad(shown(&row).as_bytes(), misfit.reason, place(record, line));
         }
         self.origins.clear();
-        Rows { batch, bad_lines: tally.bad_lines, counts: tally.counts }
+        Rows { batch, keys, bad_lines: tally.bad_lines, counts: tally.counts }
     }
 
     fn file_lines(
@@ -295,12 +312,12 @@ impl Decoder {
             Some(index) => self.clock.read(&line[values[index].clone()], &self.plan.time_field).ok()?,
             None => given_ms,
         };
-        let mut texts = [None; MAX_FAST];
+        let mut cells = [Cell::Null; MAX_FAST];
         let columns = self.plan.columns.len();
-        for (text, value) in texts.iter_mut().zip(&values[..columns]) {
-            *text = Some(str::from_utf8(&line[value.clone()]).ok()?);
+        for (index, (cell, value)) in cells.iter_mut().zip(&values[..columns]).enumerate() {
+            *cell = self.columns.cell(index, &line[value.clone()])?;
         }
-        self.push(row_ms, &texts[..columns]);
+        self.push(row_ms, &cells[..columns]);
         Some(())
     }
 
@@ -309,13 +326,19 @@ impl Decoder {
             Some(index) => self.clock.read(values[index].unwrap_or_default().as_bytes(), &self.plan.time_field)?,
             None => given_ms,
         };
-        self.push(row_ms, &values[..self.plan.columns.len()]);
+        let values = values[..self.plan.columns.len()].iter().enumerate();
+        let cells: Vec<Cell<'_>> = values.map(|(index, text)| self.columns.text(index, *text)).collect();
+        self.push(row_ms, &cells);
         Ok(())
     }
 
-    fn push(&mut self, row_ms: i64, texts: &[Option<&str>]) {
-        let metadata = self.metadata.iter().map(Option::as_deref);
-        self.columns.append(row_ms, texts.iter().copied().chain(metadata));
+    fn push(&mut self, row_ms: i64, cells: &[Cell<'_>]) {
+        if self.metadata.is_empty() {
+            return self.columns.append(row_ms, cells.iter().copied());
+        }
+        let metadata = self.metadata.iter().map(Option::as_deref).zip(cells.len()..);
+        let metadata: Vec<Cell<'_>> = metadata.map(|(text, index)| self.columns.text(index, text)).collect();
+        self.columns.append(row_ms, cells.iter().copied().chain(metadata));
     }
 }
 

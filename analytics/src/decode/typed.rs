@@ -26,7 +26,9 @@ pub(super) fn convert(batch: &RecordBatch, columns: &[StreamColumn], schema: &Sc
     let mut values: Vec<ArrayRef> = vec![batch.column(0).clone()];
     let mut misfits: Vec<Misfit> = Vec::new();
     for (column, text) in columns.iter().zip(batch.columns().iter().skip(1)) {
-        let converted = column.sql_type.map_or_else(|| text.clone(), |sql_type| convert_column(text, sql_type));
+        let is_text = *text.data_type() == DataType::Utf8View; // or a code, which needs none
+        let sql_type = column.sql_type.filter(|_| is_text);
+        let converted = sql_type.map_or_else(|| text.clone(), |sql_type| convert_column(text, sql_type));
         note_misfits(column, text, &converted, &mut misfits);
         values.push(converted);
     }

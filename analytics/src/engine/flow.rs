@@ -5,20 +5,21 @@ use std::collections::HashMap;
 use arrow::array::RecordBatch;
 use datafusion::error::Result;
 
+use super::arrival::Arrival;
 use super::{Engine, Output, StreamRows, Until};
 use crate::program::StreamId;
 
 impl Engine {
     /// Lets rows of an input flow through all nodes, each of which then completes what is due.
-    pub(super) fn flow(&mut self, source: Option<(StreamId, RecordBatch)>, until: Until, output: &mut Output) -> Result<()> {
-        let pending = source.into_iter().map(|(input, rows)| (input, vec![rows])).collect();
-        self.flow_from(0, pending, until, output)
+    pub(super) fn flow(&mut self, arrival: Option<&Arrival>, until: Until, output: &mut Output) -> Result<()> {
+        self.flow_from(0, arrival, HashMap::new(), until, output)
     }
 
     /// As [`Self::flow`], from this node on: `pending` are rows that others have yielded.
     pub(super) fn flow_from(
         &mut self,
         first: usize,
+        arrival: Option<&Arrival>,
         mut pending: HashMap<StreamId, Vec<RecordBatch>>,
         until: Until,
         output: &mut Output,
@@ -30,6 +31,9 @@ impl Engine {
             let node = &mut self.nodes[index];
             let mut done = Vec::new();
             let mut late = 0;
+            if let Some(arrival) = arrival.filter(|arrival| arrival.stream == node.input) {
+                late += node.arrive(arrival, &mut done, &mut output.faults)?;
+            }
             for batch in pending.get(&node.input).cloned().unwrap_or_default() {
                 late += node.push(batch, &mut done, &mut output.faults)?;
             }

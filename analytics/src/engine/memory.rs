@@ -85,7 +85,7 @@ impl Engine {
         self.stats.closed_windows += u64::from(self.nodes[index].has_windows());
         let mut pending = HashMap::new();
         self.emit(index, done, &mut pending, output);
-        self.flow_from(index + 1, pending, Until::Nothing, output)?;
+        self.flow_from(index + 1, None, pending, Until::Nothing, output)?;
         Ok(true)
     }
 }

@@ -4,6 +4,7 @@
 //! Nodes run in the order of flow, each over what those before it yielded in the same step, and each completes what
 //! ends before the same moment: a row that a node yields later is never older than that moment.
 
+mod arrival;
 mod assign;
 mod checked;
 mod cut;
@@ -15,8 +16,10 @@ mod flow;
 mod frame;
 mod full;
 mod functions;
+mod groups;
 mod image;
 mod kept;
+mod key_use;
 mod lookup;
 mod memory;
 mod node;
@@ -34,7 +37,7 @@ mod window_state;
 use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{DataType, SchemaRef, TimestampMillisecondType};
 use datafusion::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,7 @@ use crate::decode::{BadLine, Decoded, LineCounts, Rows, ShardEvent};
 use crate::program::{Program, RowTime, StreamId};
 use crate::sql::SqlError;
 use crate::watermark::Watermark;
+use arrival::Arrival;
 use kept::Kept;
 use node::RunningNode;
 use reach::{Until, upstream};
@@ -132,6 +136,10 @@ pub(crate) struct Output {
 /// Runs one program over the rows of all shards.
 pub(crate) struct Engine {
     inputs: Vec<StreamId>,
+    /// The columns of each input, none of them codes.
+    sources: Vec<SchemaRef>,
+    /// For each input those that may come as codes.
+    coded: Vec<Vec<usize>>,
     /// In the order of flow.
     nodes: Vec<RunningNode>,
     /// For each node the inputs that its rows come from.
@@ -158,7 +166,7 @@ impl Engine {
     /// # Errors
     /// When types do not fit, with the place of the pump.
     pub(crate) fn new(program: &Program, sources: Vec<SchemaRef>, options: EngineOptions) -> Result<Self, SqlError> {
-        let mut schemas: HashMap<StreamId, SchemaRef> = program.inputs.iter().copied().zip(sources).collect();
+        let mut schemas: HashMap<StreamId, SchemaRef> = program.inputs.iter().copied().zip(sources.iter().cloned()).collect();
         let mut nodes: Vec<RunningNode> = Vec::with_capacity(program.nodes.len());
         for (index, node) in program.nodes.iter().enumerate() {
             let located = |error| SqlError::new(node.place, format!("pump {}: {}", node.pump, fault::message(&error)));
@@ -173,7 +181,12 @@ impl Engine {
             }
             schemas.insert(node.output, schema);
         }
+        let coded = program.inputs.iter().zip(&sources).map(|(input, rows)| code_keys(&mut nodes, program, *input, rows));
+        let coded =
+            coded.collect::<Result<_>>().map_err(|error| SqlError::new(program.nodes[0].place, fault::message(&error)))?;
         Ok(Self {
+            sources,
+            coded,
             inputs: program.inputs.clone(),
             nodes,
             upstream: upstream(program),
@@ -186,6 +199,11 @@ impl Engine {
             unmeasured_rows: 0,
             measured_groups: 0,
         })
+    }
+
+    /// For each input the columns that may come as codes of a dictionary: the program only groups by them.
+    pub(crate) fn coded_columns(&self) -> &[Vec<usize>] {
+        &self.coded
     }
 
     /// The plans of every node, in the order of flow.
@@ -280,7 +298,8 @@ impl Engine {
         if let Some(&latest_ms) = times.iter().max() {
             self.stats.rows += rows.batch.num_rows() as u64;
             self.unmeasured_rows += rows.batch.num_rows();
-            self.flow(Some((self.inputs[shard.input()], rows.batch)), Until::Nothing, output)?;
+            let (stream, schema) = (self.inputs[shard.input()], self.sources[shard.input()].clone());
+            self.flow(Some(&Arrival::new(stream, rows.batch, rows.keys, schema)), Until::Nothing, output)?;
             self.watermarks[shard.input()].rows(shard, latest_ms, now_ms);
         }
         Ok(())
@@ -293,6 +312,17 @@ impl Engine {
         }
         self.bound_memory(output)
     }
+}
+
+/// Lets the nodes that read an input take its rows with codes. Returns the columns that may be codes.
+fn code_keys(nodes: &mut [RunningNode], program: &Program, input: StreamId, rows: &SchemaRef) -> Result<Vec<usize>> {
+    let readers = || program.nodes.iter().enumerate().filter(|(_, node)| node.input == input);
+    let keys: BTreeSet<usize> = readers().flat_map(|(index, _)| nodes[index].keys()).collect();
+    let coded: Vec<usize> = keys.into_iter().filter(|column| *rows.field(*column).data_type() == DataType::Utf8View).collect();
+    if !coded.is_empty() {
+        readers().try_for_each(|(index, node)| nodes[index].code(node, rows, &coded))?;
+    }
+    Ok(coded)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
 
+use super::arrival::Arrival;
 use super::assign::Assign;
 use super::fault::{self, RowFault};
 use super::image::{self, NodeImage, Tables, WaitingImage};
@@ -67,6 +68,27 @@ impl RunningNode {
         }
     }
 
+    /// The columns of its rows that it only groups by.
+    pub(super) fn keys(&self) -> Vec<usize> {
+        if let Work::Tumbling(node) = &self.work { node.keys().collect() } else { vec![] }
+    }
+
+    /// Takes rows of an input with codes in these columns too, if it can. `node` is the one it was made from.
+    pub(super) fn code(&mut self, node: &Node, rows: &SchemaRef, columns: &[usize]) -> Result<()> {
+        match (&mut self.work, &node.operator) {
+            (Work::Tumbling(work), Operator::Tumbling(tumbling)) => work.code(tumbling, rows, columns),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes rows of an input. Returns how many of them came too late.
+    pub(super) fn arrive(&mut self, arrival: &Arrival, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<u64> {
+        match &mut self.work {
+            Work::Tumbling(node) if node.takes_codes() => node.push(arrival.rows.clone(), arrival.keys.as_ref(), faults),
+            _ => self.push(arrival.plain()?, done, faults),
+        }
+    }
+
     /// Takes rows. Returns how many of them came too late.
     pub(super) fn push(&mut self, batch: RecordBatch, done: &mut Vec<RecordBatch>, faults: &mut Vec<RowFault>) -> Result<u64> {
         let mut results = Vec::new();
@@ -79,7 +101,7 @@ impl RunningNode {
                 results = node.run(batch, faults)?;
                 0
             }
-            Work::Tumbling(node) => node.push(batch, faults)?,
+            Work::Tumbling(node) => node.push(batch, None, faults)?,
             Work::Sliding(node) => node.push(batch, faults)?,
             Work::Sorted(node) => node.push(batch)?,
         };

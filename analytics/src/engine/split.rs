@@ -16,8 +16,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 
+use super::key_use::{self, KeyUse};
 use super::piece::{Piece, Slot};
 use super::plan::{self, Planned};
+use crate::keys::coded_schema;
 
 /// The pieces of one query.
 pub(super) struct Split {
@@ -31,6 +33,43 @@ pub(super) struct Split {
     pub(super) last: Piece,
     /// The keys of a group, over the aggregate's input; state begins with them.
     pub(super) group_by: Vec<(Arc<dyn PhysicalExpr>, String)>,
+    /// What the query does with each column of the stream.
+    pub(super) uses: Vec<KeyUse>,
+}
+
+/// A query over texts, and over rows some of whose texts are codes.
+pub(super) struct Splits {
+    pub(super) plain: Split,
+    pub(super) coded: Option<Split>,
+}
+
+impl Splits {
+    /// Over texts only.
+    ///
+    /// # Errors
+    /// Those of [`plan`].
+    pub(super) fn plan(sql: &str, rows: SchemaRef) -> Result<Self> {
+        Ok(Self { plain: plan(sql, rows)?, coded: None })
+    }
+
+    /// Takes rows with codes in these columns too, if the query does not look into them.
+    ///
+    /// # Errors
+    /// Those of [`plan`].
+    pub(super) fn code(&mut self, sql: &str, rows: &SchemaRef, columns: &[usize]) -> Result<()> {
+        if columns.iter().all(|column| self.plain.uses[*column] != KeyUse::Other) {
+            self.coded = Some(plan(sql, coded_schema(rows, columns))?);
+        }
+        Ok(())
+    }
+
+    /// The query over codes.
+    ///
+    /// # Errors
+    /// When [`Self::code`] was not asked for one.
+    pub(super) fn coded(&mut self) -> Result<&mut Split> {
+        self.coded.as_mut().ok_or_else(|| DataFusionError::Internal("codes came to a query over texts".to_owned()))
+    }
 }
 
 /// Plans a query over rows of these columns and splits it at its aggregate.
@@ -42,6 +81,7 @@ pub(super) fn plan(sql: &str, rows: SchemaRef) -> Result<Split> {
 }
 
 fn split(Planned { plan, slot: source, context }: Planned) -> Result<Split> {
+    let uses = (0..source.schema().fields().len()).map(|column| key_use::of_column(&plan, column)).collect();
     let node = only_aggregate(&plan)?;
     let aggregate = as_aggregate(&node)?;
     let input = aggregate.input().schema();
@@ -63,6 +103,7 @@ fn split(Planned { plan, slot: source, context }: Planned) -> Result<Split> {
         reduce: Piece::new(state_to_reduce, reduce, context.clone()),
         last: Piece::new(state_to_finish, after.data()?, context),
         group_by: aggregate.group_expr().expr().to_vec(),
+        uses,
     })
 }
 

@@ -13,6 +13,7 @@ use crate::checkpoint::{Draft, round_trip};
 use crate::chunk::{Chunk, Payload, StreamRecord};
 use crate::decode::Decoder;
 use crate::decode::tests::text_plan;
+use crate::keys::{Dictionaries, Room};
 use crate::program::{self, Window};
 
 /// Columns of `request_counts` per client.
@@ -50,6 +51,23 @@ fn decoder() -> Decoder {
 }
 
 pub(super) fn feed(engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec<StreamRows> {
+    send(engine, shard, records(rows), 0)
+}
+
+/// Feeds rows by way of a decoder that may code texts.
+fn feed_by(decoder: &mut Decoder, engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec<StreamRows> {
+    engine.handle(decoder.decode(Chunk::new(ShardId(shard), records(rows)), 0), 0).unwrap().rows
+}
+
+/// Two decoders, as two threads have them, with dictionaries of so many texts.
+fn coding_decoders(texts: usize) -> [Decoder; 2] {
+    let dictionaries = Dictionaries::new(Room { texts, bytes: usize::MAX });
+    let columns = engine(None, usize::MAX).coded_columns()[0].clone();
+    assert_eq!(columns, [1], "the counts per client are grouped by the client's code");
+    [(); 2].map(|()| decoder().code(&columns, &dictionaries))
+}
+
+fn records(rows: &[(i64, &str)]) -> Payload {
     let record = |(arrival_ms, client): &(i64, &str)| StreamRecord {
         data: Bytes::from(format!("{{ \"client_ip\":\"{client}\" }}\n")),
         arrival_ms: *arrival_ms,
@@ -57,7 +75,7 @@ pub(super) fn feed(engine: &mut Engine, shard: u32, rows: &[(i64, &str)]) -> Vec
         sequence_number: "1".to_owned(),
         shard_name: "shard".into(),
     };
-    send(engine, shard, Payload::Records(rows.iter().map(record).collect()), 0)
+    Payload::Records(rows.iter().map(record).collect())
 }
 
 fn send(engine: &mut Engine, shard: u32, payload: Payload, now_ms: i64) -> Vec<StreamRows> {
@@ -162,17 +180,20 @@ pub(super) fn messages(rows: &[StreamRows]) -> Vec<String> {
 
 #[test]
 fn the_only_window_takes_no_new_groups_when_it_is_full_and_counts_the_others_right() {
-    let mut engine = engine(None, 16);
-    let clients = clients(20);
-    let rows: Vec<(i64, &str)> = clients.iter().map(|client| (0, client.as_str())).collect();
-    assert_eq!(messages(&feed(&mut engine, 0, &rows)), Vec::<String>::new());
-    let more = feed(&mut engine, 0, &[(1, "client-3"), (2, "new"), (3, "new"), (4, "newer")]);
-    let told = messages(&more);
-    assert!(told.len() == 1 && told[0].contains("as many groups as --max-groups allows"), "{told:?}");
-    assert_eq!(engine.stats().failed_rows, 3);
-    let closed = engine.finish(0).unwrap().rows;
-    let counts = counts(&closed);
-    assert_eq!((counts.len(), counts[&(0, "client-3".to_owned())], counts[&(0, "client-4".to_owned())]), (20, 2, 1));
+    let [coding, _] = coding_decoders(usize::MAX);
+    for mut decoder in [decoder(), coding] {
+        let mut engine = engine(None, 16);
+        let clients = clients(20);
+        let rows: Vec<(i64, &str)> = clients.iter().map(|client| (0, client.as_str())).collect();
+        assert_eq!(messages(&feed_by(&mut decoder, &mut engine, 0, &rows)), Vec::<String>::new());
+        let more = feed_by(&mut decoder, &mut engine, 0, &[(1, "client-3"), (2, "new"), (3, "new"), (4, "newer")]);
+        let told = messages(&more);
+        assert!(told.len() == 1 && told[0].contains("as many groups as --max-groups allows"), "{told:?}");
+        assert_eq!(engine.stats().failed_rows, 3);
+        let closed = engine.finish(0).unwrap().rows;
+        let counts = counts(&closed);
+        assert_eq!((counts.len(), counts[&(0, "client-3".to_owned())], counts[&(0, "client-4".to_owned())]), (20, 2, 1));
+    }
 }
 
 /// An engine for a pump over the log's clients.
@@ -234,6 +255,8 @@ struct Log {
     looks: Vec<bool>,
     /// Batches after which the engine is dropped, and another one goes on from its checkpoint.
     restarts: Vec<bool>,
+    /// Texts that a dictionary takes; None: rows come with texts.
+    room: Option<usize>,
 }
 
 const DISORDER_MS: i64 = 15_000;
@@ -250,8 +273,9 @@ fn log() -> impl Strategy<Value = Log> {
             rows.into_iter().map(place).collect()
         });
         let flags = || proptest::collection::vec(any::<bool>(), 20);
-        (Just(shards), rows, proptest::collection::vec(1usize..40, 1..20), flags(), flags())
-            .prop_map(|(shards, rows, cuts, looks, restarts)| Log { shards, rows, cuts, looks, restarts })
+        let room = proptest::option::of(1usize..8);
+        (Just(shards), rows, proptest::collection::vec(1usize..40, 1..20), flags(), flags(), room)
+            .prop_map(|(shards, rows, cuts, looks, restarts, room)| Log { shards, rows, cuts, looks, restarts, room })
     })
 }
 
@@ -266,6 +290,7 @@ fn batch(log: &Log) -> BTreeMap<(i64, String), i64> {
 
 fn stream(log: &Log) -> (Engine, Vec<StreamRows>) {
     let mut engine = engine(Some(DISORDER_MS), usize::MAX);
+    let mut decoders = log.room.map_or_else(|| [decoder(), decoder()], coding_decoders);
     let mut closed = Vec::new();
     for shard in 0..log.shards {
         closed.extend(send(&mut engine, shard, Payload::Begin, 0));
@@ -282,7 +307,7 @@ fn stream(log: &Log) -> (Engine, Vec<StreamRows>) {
             let rows: Vec<(i64, String)> =
                 batch.iter().filter(|row| row.0 == shard).map(|row| (row.1, row.2.to_string())).collect();
             let rows: Vec<(i64, &str)> = rows.iter().map(|(ms, client)| (*ms, client.as_str())).collect();
-            closed.extend(feed(&mut engine, shard, &rows));
+            closed.extend(feed_by(&mut decoders[shard as usize % 2], &mut engine, shard, &rows));
         }
         if *look {
             engine.snapshot().unwrap();

@@ -15,10 +15,12 @@ use super::assign::row_time;
 use super::cut;
 use super::fault::{self, RowFault};
 use super::image::{NodeImage, Tables};
+use super::key_use::KeyUse;
 use super::piece::Piece;
 use super::plan;
-use super::split::{self, Split};
+use super::split::Splits;
 use super::window_state::WindowState;
+use crate::keys::Dictionary;
 use crate::program::{Tumbling, WINDOW_END, WINDOW_START, Window};
 
 /// Windows with a running aggregate at the same time; more are sealed, oldest first.
@@ -27,7 +29,7 @@ const MAX_LIVE_WINDOWS: usize = 4;
 /// The windows of one node.
 pub(super) struct TumblingNode {
     node: usize,
-    split: Split,
+    splits: Splits,
     result: Piece,
     window: Window,
     /// Invariant: none of these has been closed; a window older than `closed_until_ms` is not opened again.
@@ -38,12 +40,27 @@ pub(super) struct TumblingNode {
 
 impl TumblingNode {
     pub(super) fn new(node: usize, tumbling: &Tumbling, rows: SchemaRef) -> Result<Self> {
-        let split = split::plan(&tumbling.groups, rows)?;
-        let groups = split.last.schema();
+        let splits = Splits::plan(&tumbling.groups, rows)?;
+        let groups = splits.plain.last.schema();
         let times = [WINDOW_START, WINDOW_END].map(|name| Arc::new(row_time().with_name(name)));
         let fields: Vec<Arc<Field>> = groups.fields().iter().cloned().chain(times).collect();
         let result = plan::piece(&tumbling.result, Arc::new(Schema::new(fields)))?;
-        Ok(Self { node, split, result, window: tumbling.window, open: BTreeMap::new(), closed_until_ms: i64::MIN })
+        Ok(Self { node, splits, result, window: tumbling.window, open: BTreeMap::new(), closed_until_ms: i64::MIN })
+    }
+
+    /// The columns of its rows that it only groups by.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.splits.plain.uses.iter().enumerate().filter(|(_, key_use)| **key_use == KeyUse::Key).map(|(column, _)| column)
+    }
+
+    /// Takes rows with codes in these columns too, if it can.
+    pub(super) fn code(&mut self, tumbling: &Tumbling, rows: &SchemaRef, columns: &[usize]) -> Result<()> {
+        self.splits.code(&tumbling.groups, rows, columns)
+    }
+
+    /// Whether rows may come with codes.
+    pub(super) fn takes_codes(&self) -> bool {
+        self.splits.coded.is_some()
     }
 
     /// The columns of the results.
@@ -54,22 +71,22 @@ impl TumblingNode {
     /// The plans of the pieces, for a reader.
     pub(super) fn describe(&self) -> String {
         let pieces = [
-            ("before", &self.split.before),
-            ("partial", &self.split.partial),
-            ("final", &self.split.last),
+            ("before", &self.splits.plain.before),
+            ("partial", &self.splits.plain.partial),
+            ("final", &self.splits.plain.last),
             ("result", &self.result),
         ];
         pieces.map(|(name, piece)| format!("{name}:\n{}", piece.describe())).concat()
     }
 
-    /// Takes rows. Returns how many of them came too late.
-    pub(super) fn push(&mut self, batch: RecordBatch, faults: &mut Vec<RowFault>) -> Result<u64> {
+    /// Takes rows; with `keys` some of their columns are its codes. Returns how many of them came too late.
+    pub(super) fn push(&mut self, batch: RecordBatch, keys: Option<&Arc<Dictionary>>, faults: &mut Vec<RowFault>) -> Result<u64> {
         let mut late = 0;
         for (start_ms, rows) in cut::by_window(batch, self.window)? {
             if self.window.end_of(start_ms) <= self.closed_until_ms {
                 late += rows.num_rows() as u64;
             } else {
-                self.open.entry(start_ms).or_default().add(&mut self.split, rows, self.node, faults)?;
+                self.open.entry(start_ms).or_default().add(&mut self.splits, rows, keys, self.node, faults)?;
             }
         }
         self.seal_old_windows()?;
@@ -81,7 +98,7 @@ impl TumblingNode {
         let live = self.open.values().filter(|state| state.is_live()).count();
         let too_many = live.saturating_sub(MAX_LIVE_WINDOWS);
         for state in self.open.values_mut().filter(|state| state.is_live()).take(too_many) {
-            state.seal(&mut self.split)?;
+            state.seal(&mut self.splits)?;
         }
         Ok(())
     }
@@ -114,13 +131,13 @@ impl TumblingNode {
 
     /// Makes [`Self::held`] exact.
     pub(super) fn measure(&mut self) -> Result<()> {
-        self.open.values_mut().try_for_each(|state| state.measure(&mut self.split))
+        self.open.values_mut().try_for_each(|state| state.measure(&mut self.splits))
     }
 
     /// Bounds memory when there is one window only: it takes no new groups. False when it is so already.
     pub(super) fn fill_up(&mut self) -> Result<bool> {
         match self.open.last_entry() {
-            Some(mut last) => last.get_mut().fill_up(&mut self.split),
+            Some(mut last) => last.get_mut().fill_up(&mut self.splits),
             None => Ok(false),
         }
     }
@@ -129,7 +146,7 @@ impl TumblingNode {
     pub(super) fn image(&mut self, tables: &mut Tables) -> Result<NodeImage> {
         let mut windows = Vec::with_capacity(self.open.len());
         for (&start_ms, state) in &mut self.open {
-            windows.push((start_ms, tables.put(state.image(&mut self.split)?)));
+            windows.push((start_ms, tables.put(state.image(&mut self.splits)?)));
         }
         Ok(NodeImage::Tumbling { closed_until_ms: self.closed_until_ms, windows })
     }
@@ -157,7 +174,7 @@ impl TumblingNode {
     pub(super) fn open_results(&mut self) -> Result<Vec<RecordBatch>> {
         let mut results = Vec::with_capacity(self.open.len());
         for (&start_ms, state) in self.open.iter_mut().rev() {
-            let groups = state.result(&mut self.split)?;
+            let groups = state.result(&mut self.splits)?;
             // A group that cannot be computed is told when its window closes.
             results.push(finish(&mut self.result, self.window, start_ms, &groups, self.node, &mut Vec::new())?);
         }
@@ -165,7 +182,7 @@ impl TumblingNode {
     }
 
     fn close(&mut self, start_ms: i64, mut state: WindowState, faults: &mut Vec<RowFault>) -> Result<RecordBatch> {
-        let groups = state.result(&mut self.split)?;
+        let groups = state.result(&mut self.splits)?;
         finish(&mut self.result, self.window, start_ms, &groups, self.node, faults)
     }
 }

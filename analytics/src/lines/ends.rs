@@ -21,7 +21,7 @@ pub(super) struct End {
 const STEP: usize = 64;
 
 /// A guess, from which the list of ends grows: lines of logs are rarely shorter.
-const LINE_BYTES: usize = 128;
+const LINE_BYTES: usize = 256;
 
 /// The vectors that this CPU has.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);

@@ -35,6 +35,7 @@ use crate::chunk::{Mark, ShardId};
 use crate::clock::now_ms;
 use crate::decode::Decoder;
 use crate::engine::{Engine, EngineOptions, Stats};
+use crate::keys::{Dictionaries, Room};
 use crate::live::{self, Behind, Health, LiveTables, Phase, Told};
 use crate::progress::Progress;
 use crate::service;
@@ -90,7 +91,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
 
     let (chunks, incoming) = mpsc::channel(CHUNKS);
     let (reports, outgoing) = mpsc::channel(REPORTS);
-    let decoders = (0..worker_count()).map(|_| decoders()).collect();
+    let decoders = coded(&engine, decoders);
     let workers = workers::start(decoders)?;
     let (number, store) = (start.number, start.store);
     told.saved.send_replace(Saved { number, tried: number, ..Saved::default() });
@@ -234,6 +235,15 @@ fn options(settings: &Settings) -> EngineOptions {
 fn worker_count() -> usize {
     // More decoders than four outrun the one engine thread.
     thread::available_parallelism().map_or(1, NonZero::get).min(4)
+}
+
+/// The decoders of each worker. What the program only groups by comes to the engine as codes, the same from all of them.
+fn coded(engine: &Engine, decoders: impl Fn() -> Vec<Decoder>) -> Vec<Vec<Decoder>> {
+    let inputs: Vec<_> = engine.coded_columns().iter().map(|columns| (columns, Dictionaries::new(Room::USUAL))).collect();
+    let code = |(decoder, (columns, dictionaries)): (Decoder, &(&Vec<usize>, Arc<Dictionaries>))| {
+        if columns.is_empty() { decoder } else { decoder.code(columns, dictionaries) }
+    };
+    (0..worker_count()).map(|_| decoders().into_iter().zip(&inputs).map(code).collect()).collect()
 }
 
 fn state_bound(settings: &Settings) {

@@ -30,7 +30,7 @@ impl Pace {
     /// Cuts what was decoded into parts, each with the moment when it is due.
     pub(super) fn cut(&mut self, decoded: Decoded, now: Instant) -> Vec<(Instant, Decoded)> {
         let Decoded { shard, event, mark } = decoded;
-        let Rows { batch, bad_lines, counts } = match event {
+        let Rows { batch, keys, bad_lines, counts } = match event {
             ShardEvent::Rows(rows) if rows.batch.num_rows() > 0 => rows,
             event => return vec![(self.due(now), Decoded { shard, event, mark })],
         };
@@ -42,7 +42,7 @@ impl Pace {
             self.latest_ms = self.latest_ms.max(times[0]);
             let due = self.due(now);
             self.latest_ms = times.iter().copied().fold(self.latest_ms, i64::max);
-            let rows = Rows { batch: part, bad_lines: vec![], counts: LineCounts::default() };
+            let rows = Rows { batch: part, keys: keys.clone(), bad_lines: vec![], counts: LineCounts::default() };
             parts.push((due, Decoded { shard, event: ShardEvent::Rows(rows), mark: None }));
         }
         if let Some((_, Decoded { event: ShardEvent::Rows(rows), .. })) = parts.first_mut() {
@@ -101,7 +101,7 @@ mod tests {
     fn decoded(times: &[i64]) -> Decoded {
         let batch = RecordBatch::try_from_iter([("ROWTIME", Arc::new(TimestampMillisecondArray::from(times.to_vec())) as _)]);
         let counts = LineCounts { lines: times.len() as u64, ..LineCounts::default() };
-        let rows = Rows { batch: batch.unwrap(), bad_lines: vec![], counts };
+        let rows = Rows { batch: batch.unwrap(), keys: None, bad_lines: vec![], counts };
         Decoded { shard: ShardId(0), event: ShardEvent::Rows(rows), mark: Some(Mark::File(FileMark::default())) }
     }
 
