@@ -1,10 +1,11 @@
 //! Which columns of a stream are printed, and how its times look.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMillisecondType};
 use jiff::Timestamp;
 
 use super::Format;
@@ -54,27 +55,21 @@ impl Layout {
         self.columns.iter().map(|column| self.schema.field(*column).name().as_str()).collect()
     }
 
+    /// The printed columns.
+    pub(super) fn columns(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        Ok(rows.project(&self.columns)?)
+    }
+
     /// The printed columns; times are in UTC and say so.
     pub(super) fn rows(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let utc = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
-        self.mapped(rows, &utc, |column| {
-            let times = column.as_primitive::<TimestampMillisecondType>().clone().with_timezone("+00:00");
-            Ok(Arc::new(times))
-        })
-    }
-
-    /// The printed columns; times are text.
-    pub(super) fn rows_with_times_as_text(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        self.mapped(rows, &DataType::Utf8, |column| self.time_texts(column))
-    }
-
-    fn mapped(&self, rows: &RecordBatch, to: &DataType, map: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<RecordBatch> {
-        let rows = rows.project(&self.columns)?;
+        let rows = self.columns(rows)?;
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
-            if matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, None)) {
-                fields.push(Arc::new(Field::new(field.name(), to.clone(), field.is_nullable())));
-                columns.push(map(column)?);
+            let times = column.as_primitive_opt::<TimestampMillisecondType>().filter(|times| times.timezone().is_none());
+            if let Some(times) = times {
+                let times: ArrayRef = Arc::new(times.clone().with_timezone("+00:00"));
+                fields.push(Arc::new(Field::new(field.name(), times.data_type().clone(), field.is_nullable())));
+                columns.push(times);
             } else {
                 fields.push(field.clone());
                 columns.push(column.clone());
@@ -83,32 +78,17 @@ impl Layout {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
-    /// The rows of a window share their times: each is formatted once, not once a row, which cost a twentieth of a replay.
-    fn time_texts(&self, column: &ArrayRef) -> Result<ArrayRef> {
-        let times = column.as_primitive::<TimestampMillisecondType>();
-        let mut texts = StringBuilder::new();
-        let mut last: Option<(i64, String)> = None;
-        for ms in times {
-            let Some(ms) = ms else {
-                texts.append_null();
-                continue;
-            };
-            let text = match last.take() {
-                Some((known, text)) if known == ms => text,
-                _ => self.time_text(ms)?,
-            };
-            texts.append_value(&text);
-            last = Some((ms, text));
-        }
-        Ok(Arc::new(texts.finish()))
-    }
-
-    fn time_text(&self, ms: i64) -> Result<String> {
+    /// Appends a time as text, in UTC.
+    ///
+    /// # Errors
+    /// When it is not of the years -9999 to 9999.
+    pub(super) fn append_time(&self, ms: i64, out: &mut String) -> Result<()> {
         let moment = Timestamp::from_millisecond(ms)?;
-        Ok(match self.time_form {
-            TimeForm::Seconds => moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            TimeForm::Milliseconds => moment.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
-            TimeForm::Shortest => moment.to_string(),
-        })
+        match self.time_form {
+            TimeForm::Seconds => write!(out, "{}", moment.strftime("%Y-%m-%dT%H:%M:%SZ"))?,
+            TimeForm::Milliseconds => write!(out, "{}", moment.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))?,
+            TimeForm::Shortest => write!(out, "{moment}")?,
+        }
+        Ok(())
     }
 }

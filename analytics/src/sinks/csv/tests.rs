@@ -1,5 +1,6 @@
 //! What CSV looks like, and that it is what arrow's own writer makes of the same rows.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::array::*;
@@ -9,7 +10,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::Format;
+use super::super::{Format, is_reader_gone};
 use super::*;
 use crate::engine::tests::{REQUEST_COUNTS_SCHEMA, counted, request_counts};
 
@@ -34,7 +35,8 @@ fn windows_of_less_than_a_second_show_milliseconds() {
 
 #[test]
 fn names_are_quoted_where_needed() {
-    assert_eq!(["a", "a,b", "a\"b"].map(quoted), ["a", "\"a,b\"", "\"a\"\"b\""]);
+    let schema = Schema::new(["a", "a,b", "a\"b"].map(|name| Field::new(name, DataType::Int64, true)).to_vec());
+    assert_eq!(text(Layout::of_stream("s", &Arc::new(schema)), &[]), "a,\"a,b\",\"a\"\"b\"\n");
 }
 
 /// Arrow's own writer, with times as the sink shows them.
@@ -144,4 +146,27 @@ fn a_row_of_one_empty_field_is_a_pair_of_quotes() {
     let texts: ArrayRef = Arc::new(StringViewArray::from(vec![Some(""), None, Some("a\"b")]));
     let rows = RecordBatch::try_from_iter([("a", texts)]).unwrap();
     assert_eq!(by_the_sink(&rows), (Ok(()), "\"\"\n\"\"\n\"a\"\"b\"\n".to_owned()));
+}
+
+/// A pipe whose reader goes before the end of the first rows.
+struct Pipe(usize);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Arrow's writer kept only the text of the error when it came before the last rows, so `| head` ended with an error.
+#[test]
+fn a_reader_that_has_gone_is_told_from_a_fault() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
+    let rows = RecordBatch::try_from_iter([("a", numbers)]).unwrap();
+    let error = Csv::new(Pipe(CHUNK_BYTES * 2), Layout::of_stream("s", &rows.schema())).write(&rows).unwrap_err();
+    assert!(is_reader_gone(&error), "{error:#}");
 }
