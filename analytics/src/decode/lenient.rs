@@ -4,12 +4,14 @@
 //! one byte each, for everything else that is not printable ASCII: no JSON parser takes that. The escapes are
 //! unambiguous (a backslash is always doubled, `\u` never occurs), so one decoder reads both forms: values are
 //! undone to bytes first and read as UTF-8 second, with U+FFFD for what is not.
+//!
+//! Only the values of wanted fields become text. The others are looked at as far as the line's legality asks for it.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::escape::escape;
+use super::escape::{has_legal_escapes, unescape};
 use crate::sql::FieldPath;
 
 /// Why a line could not be read. The texts complete "line 7: …".
@@ -50,14 +52,13 @@ pub(crate) struct Fields<'a> {
 /// in one.
 pub(crate) fn parse<'a>(line: &'a [u8], wanted: &[FieldPath], missing: Missing) -> Result<Fields<'a>, LineError> {
     let mut values: Vec<Option<Cow<'a, str>>> = vec![None; wanted.len()];
-    let mut cursor = Cursor { line, at: 0, is_legal_json: str::from_utf8(line).is_ok() };
+    let mut cursor = Cursor::new(line);
     let outcome = cursor.members(|key, value| {
-        // A repeated key: the last one wins, as in most JSON parsers. A value has no keys inside.
-        let is_wanted = |path: &FieldPath| path.key() == key && path.below().is_empty();
-        let mut places = wanted.iter().enumerate().filter(|(_, path)| is_wanted(path)).map(|(index, _)| index);
-        if let Some(first) = places.next() {
-            places.for_each(|index| values[index] = value.clone());
-            values[first] = value;
+        for (found, path) in values.iter_mut().zip(wanted) {
+            // A repeated key: the last one wins, as in most JSON parsers. A value has no keys inside.
+            if path.below().is_empty() && key.is(path.key()) {
+                *found = value.map(Raw::text);
+            }
         }
     });
     match outcome {
@@ -98,9 +99,9 @@ fn parse_nested<'a>(line: &[u8], wanted: &[FieldPath], missing: Missing) -> Resu
 /// # Errors
 /// When the line is no object.
 pub(super) fn flat_keys(line: &[u8]) -> Result<Option<Vec<String>>, LineError> {
-    let mut cursor = Cursor { line, at: 0, is_legal_json: true };
+    let mut cursor = Cursor::new(line);
     let mut keys = Vec::new();
-    match cursor.members(|key, _| keys.push(key.into_owned())) {
+    match cursor.members(|key, _| keys.push(key.text().into_owned())) {
         Ok(()) => Ok(Some(keys)),
         Err(Stop::Nested) => Ok(None),
         Err(Stop::Broken) => Err(LineError::NotAnObject { at: cursor.at }),
@@ -121,16 +122,56 @@ enum Stop {
     Nested,
 }
 
+/// A string without its quotes, or a number, `true` or `false`, as the line has it.
+#[derive(Clone, Copy)]
+enum Raw<'a> {
+    /// It is its text as it stands: in a line of UTF-8, without escapes.
+    Plain(&'a str),
+    /// It may have escapes, and bytes that are no UTF-8.
+    Coded(&'a [u8]),
+}
+
+impl<'a> Raw<'a> {
+    fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Plain(text) => Cow::Borrowed(text),
+            Self::Coded(bytes) => Cow::Owned(unescape(bytes)),
+        }
+    }
+
+    /// Whether this is its text.
+    fn is(self, text: &str) -> bool {
+        match self {
+            Self::Plain(plain) => plain == text,
+            Self::Coded(_) => self.text() == text,
+        }
+    }
+}
+
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | (*byte < 0x20)) // without a way out, for the CPU's vectors
+}
+
 /// Walks one line. Invariant: `at <= line.len()`.
 struct Cursor<'a> {
     line: &'a [u8],
+    /// The line, when it is UTF-8.
+    text: Option<&'a str>,
     at: usize,
+    /// Whether the line has a control character anywhere: if not, no string is searched for one.
+    has_control: bool,
+    /// Whether a strict JSON parser would take what was read so far.
     is_legal_json: bool,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(line: &'a [u8]) -> Self {
+        let text = str::from_utf8(line).ok();
+        Self { line, text, at: 0, has_control: has_control(line), is_legal_json: text.is_some() }
+    }
+
     /// Calls `member` for each key and value of the one object on the line.
-    fn members(&mut self, mut member: impl FnMut(Cow<'a, str>, Option<Cow<'a, str>>)) -> Result<(), Stop> {
+    fn members(&mut self, mut member: impl FnMut(Raw<'a>, Option<Raw<'a>>)) -> Result<(), Stop> {
         self.expect(b'{')?;
         if self.peek() != Some(b'}') {
             loop {
@@ -164,26 +205,26 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A value's text; None for `null`.
-    fn value(&mut self) -> Result<Option<Cow<'a, str>>, Stop> {
+    /// None for `null`.
+    fn value(&mut self) -> Result<Option<Raw<'a>>, Stop> {
         match self.peek() {
             Some(b'"') => self.string().map(Some),
             Some(b'{' | b'[') => Err(Stop::Nested),
-            _ => self.bare_value().map(|text| Some(text).filter(|text| text != "null")),
+            _ => self.bare_value().map(|text| (text != "null").then_some(Raw::Plain(text))),
         }
     }
 
     /// A number, `true`, `false` or `null`, kept as its text.
-    fn bare_value(&mut self) -> Result<Cow<'a, str>, Stop> {
+    fn bare_value(&mut self) -> Result<&'a str, Stop> {
         let rest = &self.line[self.at..];
         let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b' ' | b'\t' | b'\r')).unwrap_or(rest.len());
         let text = str::from_utf8(&rest[..length]).map_err(|_| Stop::Broken)?;
         serde_json::from_str::<Value>(text).map_err(|_| Stop::Broken)?;
         self.at += length;
-        Ok(Cow::Borrowed(text))
+        Ok(text)
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+    fn string(&mut self) -> Result<Raw<'a>, Stop> {
         self.expect(b'"')?;
         let start = self.at;
         let mut has_escape = false;
@@ -197,23 +238,14 @@ impl<'a> Cursor<'a> {
             has_escape = true;
             self.at = (self.at + 2).min(self.line.len());
         }
-        let raw = &self.line[start..self.at];
+        let place = start..self.at;
         self.at += 1;
-        self.is_legal_json &= raw.iter().all(|byte| *byte >= 0x20);
-        Ok(if has_escape { Cow::Owned(self.unescape(raw)) } else { String::from_utf8_lossy(raw) })
-    }
-
-    fn unescape(&mut self, raw: &[u8]) -> String {
-        let mut bytes = Vec::with_capacity(raw.len());
-        let mut rest = raw;
-        while let Some(at) = memchr::memchr(b'\\', rest) {
-            bytes.extend_from_slice(&rest[..at]);
-            let (taken, is_legal) = escape(&rest[at..], &mut bytes);
-            self.is_legal_json &= is_legal;
-            rest = &rest[at + taken..];
+        let raw = &self.line[place.clone()];
+        if (self.has_control && has_control(raw)) || (has_escape && !has_legal_escapes(raw)) {
+            self.is_legal_json = false;
         }
-        bytes.extend_from_slice(rest);
-        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        let plain = self.text.filter(|_| !has_escape).and_then(|text| text.get(place));
+        Ok(plain.map_or(Raw::Coded(raw), Raw::Plain))
     }
 }
 
