@@ -16,6 +16,7 @@
 //! Over all closed windows the rows equal those of the same query over the whole log; a line that cannot be read,
 //! a row that comes too late is counted and located, never fatal, never silent.
 
+mod allocator;
 mod bad_lines;
 mod bucket;
 mod checkpoint;
@@ -84,6 +85,7 @@ fn run(arguments: cli::Arguments) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    allocator::keep_freed_memory();
     let runtime = runtime()?;
     let summary = runtime.block_on(async {
         let stop = config::stop::on_signal().context("cannot wait for signals")?;

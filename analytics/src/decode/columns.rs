@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder, TimestampMillisecondBuilder};
+use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::keys::{Coder, Dictionary, Key, coded_schema};
@@ -53,7 +53,8 @@ struct Coding {
 /// Invariant: all columns have the same length.
 pub(super) struct Columns {
     schema: SchemaRef,
-    rowtime: TimestampMillisecondBuilder,
+    /// Milliseconds, UTC.
+    rowtime: Vec<i64>,
     values: Vec<Values>,
     coding: Option<Coding>,
     /// Of the rows so far; None: all of them are texts.
@@ -63,8 +64,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn new(columns: &[StreamColumn]) -> Self {
         let values = columns.iter().map(|_| Values::Texts(StringViewBuilder::new())).collect();
-        let rowtime = TimestampMillisecondBuilder::new();
-        Self { schema: text_schema(columns), rowtime, values, coding: None, dictionary: None }
+        Self { schema: text_schema(columns), rowtime: vec![], values, coding: None, dictionary: None }
     }
 
     /// Codes those of `all` whose index is in `coded`, from the next chunk on. ROWTIME is index 0.
@@ -121,7 +121,7 @@ impl Columns {
 
     /// Adds one row, with a value for each column.
     pub(super) fn append<'a>(&mut self, row_ms: i64, cells: impl Iterator<Item = Cell<'a>>) {
-        self.rowtime.append_value(row_ms);
+        self.rowtime.push(row_ms);
         for (values, cell) in self.values.iter_mut().zip(cells) {
             values.append(cell);
         }
@@ -129,7 +129,7 @@ impl Columns {
 
     /// The rows of the chunk, and the dictionary of their codes, if there are any. The columns start empty again.
     pub(super) fn finish(&mut self) -> (RecordBatch, Option<Arc<Dictionary>>) {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.rowtime.finish())];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut self.rowtime)))];
         for values in &mut self.values {
             columns.push(match (values, &mut self.coding) {
                 (Values::Texts(texts), _) => Arc::new(texts.finish()),
