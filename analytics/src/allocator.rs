@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 /// Half of what may lie free at the top of a heap, in bytes.
-const PIECE_BYTES: usize = 4 << 20;
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Lets glibc keep what windows free for the next ones.
 ///

@@ -26,13 +26,14 @@ pub(super) fn by_window(batch: RecordBatch, window: Window) -> Result<Vec<(i64, 
 /// The rows of each window, by its start. Rows that follow each other are mostly of the same window, which is looked up once.
 fn rows_of_windows(times: &[i64], window: Window) -> BTreeMap<i64, Vec<u32>> {
     let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-    let mut number = 0;
-    let runs = times.chunk_by(|&one, &next| one == next || window.start_of(one) == window.start_of(next));
-    for run in runs {
-        let rows = windows.entry(window.start_of(run[0])).or_default();
-        let end = number + run.len() as u32;
-        rows.extend(number..end);
-        number = end;
+    let (mut number, mut rest) = (0, times);
+    while let Some(first) = rest.first() {
+        let start = window.start_of(*first);
+        let whole = start..window.end_of(start);
+        let length = rest.iter().take_while(|ms| whole.contains(ms)).count().max(1);
+        let end = number + length as u32;
+        windows.entry(start).or_default().extend(number..end);
+        (number, rest) = (end, &rest[length..]);
     }
     windows
 }

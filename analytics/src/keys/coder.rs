@@ -50,6 +50,7 @@ impl Coder {
     }
 
     /// A text of the chunk. None: it is not UTF-8.
+    #[inline]
     pub(crate) fn key(&mut self, text: &[u8]) -> Option<Key> {
         match Short::of(text) {
             Some(short) => Some(Key::Short(short)),
@@ -143,8 +144,8 @@ mod tests {
 
     #[test]
     fn long_texts_fill_a_dictionary_too_and_bytes_that_are_no_text_have_no_number() {
-        let mut coder = Coder::new(Dictionaries::new(ROOM));
-        let (first, _) = chunk(&mut coder, &vec!["x".repeat(100).as_str(); 4]).unwrap();
+        let (mut coder, long) = (Coder::new(Dictionaries::new(ROOM)), "x".repeat(100));
+        let (first, _) = chunk(&mut coder, &[long.as_str(); 4]).unwrap();
         assert!(!Arc::ptr_eq(&first, &chunk(&mut coder, &[]).unwrap().0));
         assert!(coder.key(b"\xff").is_none() && coder.key(&[0xff; 20]).is_none());
     }

@@ -1,49 +1,41 @@
-//! ASCII texts of at most 16 bytes, such as addresses, as two words: they stand in a table of codes themselves, so a lookup
+//! ASCII texts of at most 15 bytes, such as addresses, as two words: they stand in a table of codes themselves, so a lookup
 //! touches one place in memory, where texts on the heap took three.
 
-use std::hash::{Hash, Hasher};
-
-/// An ASCII text of at most [`Short::MOST`] bytes. Its first and its last bytes, which overlap, and its length tell it from
-/// all others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An ASCII text of at most [`Short::MOST`] bytes, the first one lowest, and its length in the highest byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Short {
-    first: u64,
-    last: u64,
-    length: u8,
-}
-
-impl Hash for Short {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.first);
-        state.write_u64(self.last);
-    }
+    low: u64,
+    high: u64,
 }
 
 impl Short {
-    const MOST: usize = 16;
+    const MOST: usize = 15;
 
     /// None: it is longer, or not ASCII.
+    #[inline]
     pub(super) fn of(text: &[u8]) -> Option<Self> {
+        const WORD: usize = size_of::<u64>();
+        const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
         if text.len() > Self::MOST {
             return None;
         }
-        let (first, last) = if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        let (low, high) = if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+            // The last eight bytes without those that are among the first.
+            let twice = 2 * WORD - text.len();
+            (u64::from_le_bytes(*first), u64::from_le_bytes(*last).checked_shr(8 * twice as u32).unwrap_or(0))
         } else {
-            let mut bytes = [0; 8];
+            let mut bytes = [0; WORD];
             bytes[..text.len()].copy_from_slice(text);
             (u64::from_le_bytes(bytes), 0)
         };
-        const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-        ((first | last) & HIGH_BITS == 0).then_some(Self { first, last, length: text.len() as u8 })
+        ((low | high) & HIGH_BITS == 0).then_some(Self { low, high: high | (text.len() as u64) << 56 })
     }
 
     /// The text.
     pub(super) fn text(self) -> String {
-        let length = usize::from(self.length);
-        let (first, last) = (self.first.to_le_bytes(), self.last.to_le_bytes());
-        let bytes = first.into_iter().take(length).chain(last.into_iter().skip(16 - length.max(8)));
-        bytes.map(char::from).collect()
+        let length = self.high.to_le_bytes()[7];
+        let bytes = self.low.to_le_bytes().into_iter().chain(self.high.to_le_bytes());
+        bytes.take(length.into()).map(char::from).collect()
     }
 }
 
@@ -53,12 +45,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn it_is_the_text(text in "[\\x00-\\x7f]{0,16}") {
+        fn it_is_the_text(text in "[\\x00-\\x7f]{0,15}") {
             proptest::prop_assert_eq!(Short::of(text.as_bytes()).unwrap().text(), text);
         }
 
         #[test]
-        fn two_of_them_are_the_same_when_the_texts_are(one in "[ab]{0,16}", two in "[ab]{0,16}") {
+        fn two_of_them_are_the_same_when_the_texts_are(one in "[ab]{0,15}", two in "[ab]{0,15}") {
             let of = |text: &str| Short::of(text.as_bytes()).unwrap();
             proptest::prop_assert_eq!(of(&one) == of(&two), one == two);
         }
