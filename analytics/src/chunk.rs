@@ -38,6 +38,14 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// The chunk itself, read if it was not.
+    pub(crate) fn read(self) -> Self {
+        match self.payload {
+            Payload::Unread(unread) => unread.read().unwrap_or_else(|| Self::new(self.shard, Payload::Nothing)),
+            _ => self,
+        }
+    }
+
     /// A chunk that does not tell where the source stands.
     pub(crate) fn new(shard: ShardId, payload: Payload) -> Self {
         Self { shard, payload, mark: None }
@@ -103,6 +111,16 @@ pub(crate) enum Payload {
     CaughtUp { at_ms: i64 },
     /// Nothing more comes from this shard.
     End,
+    /// What [`Chunk::read`] reads.
+    Unread(Box<dyn Unread>),
+    /// There was nothing more to be read.
+    Nothing,
+}
+
+/// A chunk that stands where its source has it, and is read by whoever decodes it.
+pub(crate) trait Unread: fmt::Debug + Send {
+    /// Reads it; None: the source has ended.
+    fn read(self: Box<Self>) -> Option<Chunk>;
 }
 
 /// One record of a stream.

@@ -80,6 +80,8 @@ pub(crate) enum ShardEvent {
     },
     /// See [`Payload::End`].
     End,
+    /// See [`Payload::Nothing`].
+    Nothing,
 }
 
 /// Decoded lines.
@@ -167,6 +169,7 @@ impl Decoder {
 
     /// Decodes one chunk. `now_ms` is the clock, for rows whose time is when they were read.
     pub(crate) fn decode(&mut self, chunk: Chunk, now_ms: i64) -> Decoded {
+        let chunk = chunk.read();
         let (shard, mark) = (chunk.shard, chunk.mark);
         let event = match chunk.payload {
             Payload::Lines { lines, file, first_line, arrivals_ms } => {
@@ -186,6 +189,7 @@ impl Decoder {
             Payload::Begin => ShardEvent::Begin,
             Payload::CaughtUp { at_ms } => ShardEvent::CaughtUp { at_ms },
             Payload::End => ShardEvent::End,
+            Payload::Nothing | Payload::Unread(_) => ShardEvent::Nothing,
         };
         Decoded { shard, event, mark }
     }

@@ -25,7 +25,7 @@ pub(crate) fn lines_of(payload: &Payload) -> Vec<Vec<u8>> {
                 records.iter().flat_map(|record| record::contents(&record.data)).filter_map(|content| content.data.ok());
             contents.flat_map(|content| owned(&content)).collect()
         }
-        Payload::Begin | Payload::CaughtUp { .. } | Payload::End => vec![],
+        Payload::Begin | Payload::CaughtUp { .. } | Payload::End | Payload::Unread(_) | Payload::Nothing => vec![],
     }
 }
 

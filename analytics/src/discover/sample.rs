@@ -32,7 +32,7 @@ pub(super) async fn take(arguments: &DiscoverArguments) -> Result<Vec<Chunk>> {
     let has_ended = loop {
         tokio::select! {
             chunk = chunks.recv() => match chunk {
-                Some(chunk) => sample.add(chunk),
+                Some(chunk) => sample.add(chunk.read()),
                 None => break true,
             },
             () = tokio::time::sleep_until(deadline) => break false,

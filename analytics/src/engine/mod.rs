@@ -220,6 +220,7 @@ impl Engine {
             ShardEvent::End => self.watermarks[shard.input()].end(shard),
             ShardEvent::CaughtUp { at_ms } => self.caught_up(shard, at_ms, now_ms),
             ShardEvent::Rows(rows) => self.rows(shard, rows, now_ms, &mut output)?,
+            ShardEvent::Nothing => {}
         }
         self.advance(now_ms, &mut output)?;
         self.tell_errors(now_ms, &mut output);

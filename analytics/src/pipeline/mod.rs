@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Chunks go to the decoders in turn and are taken from them in the same turn, so the engine sees every shard's
-//! rows in order without sorting. Every channel is bounded: a full one makes its sender wait, back to the source.
+//! rows in order without sorting. A chunk of a file is a turn to read it, which the decoder takes itself. Every channel is
+//! bounded: a full one makes its sender wait, back to the source.
 
 mod checkpoints;
 mod engine_task;
@@ -49,7 +50,7 @@ use output::Output;
 use pace::Pace;
 pub(crate) use pace::parse_speed;
 
-/// Chunks between source and decoders. A chunk of a file is about 1 MiB, of a stream up to 10 MiB.
+/// Chunks between source and decoders. One of a stream has up to 10 MiB, one of standard input about 1 MiB.
 const CHUNKS: usize = 4;
 /// Reports between engine and output.
 const REPORTS: usize = 64;

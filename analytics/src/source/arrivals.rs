@@ -2,7 +2,7 @@
 //!
 //! With it a replay has the ROWTIME that the stream gave, so that a program yields the rows that it yielded then.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,7 @@ use super::file::{decompress, open_file};
 /// The arrival times of a replay, read as its lines are.
 pub(super) struct Arrivals {
     path: PathBuf,
-    reader: BufReader<Box<dyn std::io::Read>>,
+    reader: BufReader<Box<dyn Read + Send>>,
     /// The number of the last line that was read.
     line: u64,
 }

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::iter::Enumerate;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use anyhow::{Context, Result, bail};
 use flate2::bufread::MultiGzDecoder;
@@ -11,9 +13,9 @@ use md5::{Digest, Md5};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
-use super::Input;
 use super::arrivals::Arrivals;
 use super::blocks::Blocks;
+use super::{Input, turns};
 use crate::chunk::{Chunk, FileMark, Mark, Payload, ShardId};
 use crate::lines::Lines;
 use crate::progress::Progress;
@@ -33,41 +35,125 @@ pub(crate) struct Replay {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// Sends the lines of every input, one after the other.
+/// Sends the lines of every input, one after the other. Blocks of files are read by those who decode them.
 ///
 /// # Errors
 /// When a file cannot be opened or read; the lines before the fault have been sent.
 pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
-    let Replay { inputs, shard, arrivals, from, progress } = replay;
-    let mut mark = from.clone().unwrap_or_default();
-    let mut arrivals = arrivals.as_deref().map(Arrivals::open).transpose()?;
-    if let Some(arrivals) = &mut arrivals {
-        arrivals.skip(mark.total_lines)?;
+    let mut reading = Reading::begin(replay)?;
+    if replay.inputs.iter().all(|input| matches!(input, Input::File(_))) {
+        return turns::lend(reading, replay.shard, chunks, stop);
     }
-    for (index, input) in inputs.iter().enumerate().skip(mark.input) {
-        let (name, mut reader) = open(input, progress)?;
-        if index == mark.input {
-            skip(&mut reader, &mark).with_context(|| format!("cannot go on in {name}"))?;
-        } else {
-            mark = FileMark { input: index, total_lines: mark.total_lines, ..FileMark::default() };
-        }
-        let mut sender = LineSender { shard: *shard, name: &name, arrivals: arrivals.as_mut(), mark: &mut mark, chunks, stop };
-        if !sender.send(reader).with_context(|| format!("cannot read {name}"))? {
-            return Ok(());
+    // Who waits for standard input decodes nothing else meanwhile, so that is a thread of its own.
+    while let Some(chunk) = reading.next()? {
+        if stop.is_cancelled() || chunks.blocking_send(chunk).is_err() {
+            break;
         }
     }
-    if let Some(arrivals) = arrivals {
-        arrivals.finish()?;
-    }
-    let _ = chunks.blocking_send(Chunk::new(*shard, Payload::End)); // a receiver that is gone needs no end
     Ok(())
 }
 
+/// The inputs of a replay on their way into chunks.
+pub(super) struct Reading {
+    shard: ShardId,
+    inputs: Enumerate<IntoIter<Input>>,
+    arrivals: Option<Arrivals>,
+    progress: Arc<Progress>,
+    /// Where it stands.
+    mark: FileMark,
+    current: Option<Current>,
+    has_ended: bool,
+}
+
+/// The input that is read.
+struct Current {
+    name: Arc<str>,
+    blocks: Blocks<Box<dyn Read + Send>>,
+}
+
+impl Reading {
+    /// # Errors
+    /// When the arrival times cannot be read, or are fewer than the lines that a checkpoint has.
+    fn begin(replay: &Replay) -> Result<Self> {
+        let mark = replay.from.clone().unwrap_or_default();
+        let mut arrivals = replay.arrivals.as_deref().map(Arrivals::open).transpose()?;
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.skip(mark.total_lines)?;
+        }
+        let inputs = replay.inputs.clone().into_iter().enumerate();
+        let (shard, progress) = (replay.shard, replay.progress.clone());
+        Ok(Self { shard, inputs, arrivals, progress, mark, current: None, has_ended: false })
+    }
+
+    /// The next chunk: the last one is the end of the shard. None behind that.
+    ///
+    /// # Errors
+    /// When an input cannot be opened or read.
+    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+        loop {
+            let Some(current) = &mut self.current else {
+                match self.inputs.next() {
+                    Some((index, _)) if index < self.mark.input => {}
+                    Some((index, input)) => self.current = Some(self.open(index, &input)?),
+                    None => return self.end(),
+                }
+                continue;
+            };
+            match current.blocks.next().with_context(|| format!("cannot read {}", current.name))? {
+                Some(bytes) => {
+                    let name = current.name.clone();
+                    return self.chunk(name, Lines::new(bytes)).map(Some);
+                }
+                None => self.current = None,
+            }
+        }
+    }
+
+    fn open(&mut self, index: usize, input: &Input) -> Result<Current> {
+        let (name, mut reader) = open(input, &self.progress)?;
+        if index == self.mark.input {
+            skip(&mut reader, &self.mark).with_context(|| format!("cannot go on in {name}"))?;
+        } else {
+            self.mark = FileMark { input: index, total_lines: self.mark.total_lines, ..FileMark::default() };
+        }
+        Ok(Current { name, blocks: Blocks::new(reader) })
+    }
+
+    fn chunk(&mut self, file: Arc<str>, lines: Lines) -> Result<Chunk> {
+        let arrivals = self.arrivals.as_mut().map(|arrivals| arrivals.next(lines.count())).transpose();
+        let arrivals_ms = arrivals.with_context(|| format!("cannot read {file}"))?.unwrap_or_default();
+        let first_line = self.mark.lines + 1;
+        self.pass(&lines);
+        let payload = Payload::Lines { lines, file, first_line, arrivals_ms };
+        Ok(Chunk { shard: self.shard, payload, mark: Some(Mark::File(self.mark.clone())) })
+    }
+
+    /// Moves the mark behind a block.
+    fn pass(&mut self, lines: &Lines) {
+        let bytes = lines.bytes();
+        if self.mark.offset == 0 {
+            let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+            self.mark.head = (digest_of(head), head.len() as u64);
+        }
+        self.mark.offset += bytes.len() as u64;
+        self.mark.lines += lines.ended();
+        self.mark.total_lines += lines.count();
+    }
+
+    fn end(&mut self) -> Result<Option<Chunk>> {
+        if let Some(arrivals) = self.arrivals.take() {
+            arrivals.finish()?;
+        }
+        let is_first = !std::mem::replace(&mut self.has_ended, true);
+        Ok(is_first.then(|| Chunk::new(self.shard, Payload::End)))
+    }
+}
+
 /// Reads over what was read before, and checks that it is the same file.
-fn skip(reader: &mut Box<dyn Read>, mark: &FileMark) -> Result<()> {
+fn skip(reader: &mut (dyn Read + Send), mark: &FileMark) -> Result<()> {
     let (digest, head_bytes) = &mark.head;
     let mut head = Vec::new();
-    reader.take(*head_bytes).read_to_end(&mut head)?;
+    (&mut *reader).take(*head_bytes).read_to_end(&mut head)?;
     let rest = mark.offset.saturating_sub(*head_bytes);
     let skipped = io::copy(&mut reader.take(rest), &mut io::sink())?;
     if digest_of(&head) != *digest && mark.offset > 0 {
@@ -85,53 +171,11 @@ pub(super) fn digest_of(head: &[u8]) -> String {
     Md5::digest(head).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Sends the lines of one input.
-struct LineSender<'a> {
-    shard: ShardId,
-    name: &'a Arc<str>,
-    arrivals: Option<&'a mut Arrivals>,
-    mark: &'a mut FileMark,
-    chunks: &'a Sender<Chunk>,
-    stop: &'a CancellationToken,
-}
-
-impl LineSender<'_> {
-    /// False when nobody wants more.
-    fn send(&mut self, reader: Box<dyn Read>) -> Result<bool> {
-        let mut blocks = Blocks::new(reader);
-        while let Some(bytes) = blocks.next()? {
-            let lines = Lines::new(bytes);
-            let arrivals_ms =
-                self.arrivals.as_deref_mut().map(|arrivals| arrivals.next(lines.count())).transpose()?.unwrap_or_default();
-            let first_line = self.mark.lines + 1;
-            self.pass(&lines);
-            let payload = Payload::Lines { lines, file: self.name.clone(), first_line, arrivals_ms };
-            let chunk = Chunk { shard: self.shard, payload, mark: Some(Mark::File(self.mark.clone())) };
-            if self.stop.is_cancelled() || self.chunks.blocking_send(chunk).is_err() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Moves the mark behind a block.
-    fn pass(&mut self, lines: &Lines) {
-        let bytes = lines.bytes();
-        if self.mark.offset == 0 {
-            let head = &bytes[..bytes.len().min(HEAD_BYTES)];
-            self.mark.head = (digest_of(head), head.len() as u64);
-        }
-        self.mark.offset += bytes.len() as u64;
-        self.mark.lines += lines.ended();
-        self.mark.total_lines += lines.count();
-    }
-}
-
 /// Opens an input and undoes its compression, which is known by its first bytes, not by its name.
-fn open(input: &Input, progress: &Arc<Progress>) -> Result<(Arc<str>, Box<dyn Read>)> {
-    let (name, raw): (Arc<str>, Box<dyn Read>) = match input {
+fn open(input: &Input, progress: &Arc<Progress>) -> Result<(Arc<str>, Box<dyn Read + Send>)> {
+    let (name, raw): (Arc<str>, Box<dyn Read + Send>) = match input {
         Input::File(path) => (path.display().to_string().into(), Box::new(progress.watch(open_file(path)?))),
-        Input::Stdin | Input::Kinesis(_) => ("standard input".into(), Box::new(io::stdin().lock())),
+        Input::Stdin | Input::Kinesis(_) => ("standard input".into(), Box::new(io::stdin())),
     };
     let reader = decompress(raw).with_context(|| format!("cannot read {name}"))?;
     Ok((name, reader))
@@ -141,7 +185,7 @@ pub(super) fn open_file(path: &Path) -> Result<File> {
     File::open(path).with_context(|| format!("cannot open {}; check the path and that this user may read it", path.display()))
 }
 
-pub(super) fn decompress(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+pub(super) fn decompress(raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     const BUFFER_BYTES: usize = 256 * 1024;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, raw);
     Ok(match reader.fill_buf()? {
@@ -154,6 +198,7 @@ pub(super) fn decompress(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::thread;
 
     use super::*;
 
@@ -183,19 +228,16 @@ mod tests {
 
     fn replayed(path: &Path, from: Option<FileMark>) -> Result<Vec<(String, FileMark)>> {
         let inputs = vec![Input::File(path.to_owned())];
-        let (chunks, mut received) = tokio::sync::mpsc::channel(100);
-        replay(
-            &Replay { inputs, shard: ShardId(0), arrivals: None, from, progress: Progress::hidden() },
-            &chunks,
-            &CancellationToken::new(),
-        )?;
-        drop(chunks);
+        let (chunks, mut received) = tokio::sync::mpsc::channel(2);
+        let replay = Replay { inputs, shard: ShardId(0), arrivals: None, from, progress: Progress::hidden() };
+        let sender = thread::spawn(move || super::replay(&replay, &chunks, &CancellationToken::new()));
         let mut lines = Vec::new();
-        while let Some(chunk) = received.blocking_recv() {
+        while let Some(chunk) = received.blocking_recv().map(Chunk::read) {
             if let (Payload::Lines { lines: block, .. }, Some(Mark::File(mark))) = (chunk.payload, chunk.mark) {
                 lines.push((String::from_utf8(block.bytes().to_vec()).unwrap(), mark));
             }
         }
+        sender.join().unwrap()?;
         Ok(lines)
     }
 

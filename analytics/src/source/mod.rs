@@ -8,6 +8,7 @@ mod file;
 pub(crate) mod kinesis;
 mod shards;
 mod tail;
+mod turns;
 
 use std::fmt;
 use std::path::PathBuf;
