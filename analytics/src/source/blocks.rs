@@ -22,14 +22,22 @@ pub(super) struct Blocks<R> {
     buffer: Vec<u8>,
     kept: usize,
     pool: Pool,
+    /// Whether lines go on as soon as they are there, though more of them would fit.
+    is_eager: bool,
 }
 
 /// Buffers that wait to be filled again. A lock, taken twice a block: by the reader and by whoever drops the block.
 type Pool = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl<R: Read> Blocks<R> {
+    /// Blocks as large as can be.
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), kept: 0, pool: Pool::default() }
+        Self { reader, buffer: Vec::new(), kept: 0, pool: Pool::default(), is_eager: false }
+    }
+
+    /// Blocks of the lines that have come, for a reader that waits for its writer.
+    pub(super) fn eager(reader: R) -> Self {
+        Self { is_eager: true, ..Self::new(reader) }
     }
 
     /// The next block; None at the end.
@@ -60,13 +68,19 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Reads until the buffer is full or the reader has no more: a pipe gives little at a time. Returns where it ends.
+    /// Reads until the buffer is full or the reader has no more, or, if it is eager, until there is a line. Returns where it
+    /// ends.
     fn fill(&mut self) -> io::Result<usize> {
         let mut filled = self.kept;
         while filled < self.buffer.len() {
             match self.reader.read(&mut self.buffer[filled..]) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
+                Ok(read) => {
+                    filled += read;
+                    if self.is_eager && self.buffer[filled - read..filled].contains(&b'\n') {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -138,6 +152,13 @@ mod tests {
         assert!(blocks.len() > 1);
         assert!(blocks.iter().all(|block| block.ends_with(b"\n")));
         assert_eq!(blocks.concat(), log);
+    }
+
+    #[test]
+    fn eager_blocks_wait_for_a_line_only() {
+        let mut blocks = Blocks::eager(Drip(b"one\ntwo\nthree", 5));
+        let blocks: Vec<Bytes> = std::iter::from_fn(|| blocks.next().unwrap()).collect();
+        assert_eq!(blocks, ["one\n", "two\n", "three"]);
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Reading {
         } else {
             self.mark = FileMark { input: index, total_lines: self.mark.total_lines, ..FileMark::default() };
         }
-        Ok(Current { name, blocks: Blocks::new(reader) })
+        let blocks = if *input == Input::Stdin { Blocks::eager(reader) } else { Blocks::new(reader) };
+        Ok(Current { name, blocks })
     }
 
     fn chunk(&mut self, file: Arc<str>, lines: Lines) -> Result<Chunk> {

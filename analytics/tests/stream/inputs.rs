@@ -1,13 +1,16 @@
 //! Programs with several inputs, each from a source of its own.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use tests::process::command;
 use tests::stream::{NAME, Options, TestStream};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
 
-use crate::crash::wait_until_active;
+use crate::crash::{DEADLINE, wait_until_active};
 
 const COUNTS: &str = "CREATE STREAM counts (source VARCHAR(8), requests INTEGER);
     CREATE STREAM merged (client_ip VARCHAR(16));
@@ -42,6 +45,28 @@ fn written(folder: &Path, stream: &str) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
     lines.sort();
     lines
+}
+
+/// What is written to standard input is read while its writer goes on.
+#[tokio::test]
+async fn lines_of_a_pipe_are_read_as_they_come() {
+    const COPY: &str = "CREATE STREAM copies (client_ip VARCHAR(16));
+        CREATE PUMP copy AS INSERT INTO copies SELECT STREAM \"client_ip\" FROM s_001;";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("program.sql"), COPY).unwrap();
+    let mut analytics = command(env!("CARGO_BIN_EXE_analytics"));
+    analytics.current_dir(folder.path()).args(["run", "program.sql", "--input", "-", "--time-field", "t", "--format", "csv"]);
+    let mut running = analytics.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut writer = running.stdin.take().unwrap();
+    let mut rows = BufReader::new(running.stdout.take().unwrap()).lines();
+    let mut next_row = async || timeout(DEADLINE, rows.next_line()).await.expect("a row in time").unwrap().unwrap();
+    assert_eq!(next_row().await, "ROWTIME,CLIENT_IP");
+    for client in ["a", "b"] {
+        writer.write_all(log(&[(client, "10:00:00")]).as_bytes()).await.unwrap();
+        assert_eq!(next_row().await, format!("2026-01-01T10:00:00Z,{client}"));
+    }
+    drop(writer);
+    assert!(running.wait().await.unwrap().success());
 }
 
 fn log(lines: &[(&str, &str)]) -> String {
