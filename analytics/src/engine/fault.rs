@@ -51,8 +51,15 @@ pub(super) fn isolate(
 pub(super) fn message(error: &DataFusionError) -> String {
     let text = error.find_root().to_string();
     let text = text.lines().next().unwrap_or_default();
-    ["Arrow error: ", "Execution error: ", "Error during planning: ", "Cast error: ", "Invalid argument error: "]
-        .iter()
-        .fold(text, |text, layer| text.strip_prefix(layer).unwrap_or(text))
-        .to_owned()
+    [
+        "Arrow error: ",
+        "Execution error: ",
+        "Error during planning: ",
+        "Cast error: ",
+        "Invalid argument error: ",
+        "This feature is not implemented: ",
+    ]
+    .iter()
+    .fold(text, |text, layer| text.strip_prefix(layer).unwrap_or(text))
+    .to_owned()
 }

@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
@@ -97,14 +99,23 @@ fn split(Planned { plan, slot: source, context }: Planned) -> Result<Split> {
         Ok(if is_aggregate { Transformed::yes(finish.clone()) } else { Transformed::no(node) })
     });
 
+    let mut partial = Piece::new(rows, partial, context.clone());
+    partial.run(vec![one_row(&partial.input_schema())?])?; // what it plans and cannot aggregate is told now, not by the first row
     Ok(Split {
         before: Piece::new(source, aggregate.input().clone(), context.clone()),
-        partial: Piece::new(rows, partial, context.clone()),
+        partial,
         reduce: Piece::new(state_to_reduce, reduce, context.clone()),
         last: Piece::new(state_to_finish, after.data()?, context),
         group_by: aggregate.group_expr().expr().to_vec(),
         uses,
     })
+}
+
+/// A row of these columns, whatever its values.
+fn one_row(schema: &SchemaRef) -> Result<RecordBatch> {
+    let values = schema.fields().iter().map(|field| ScalarValue::new_default(field.data_type())?.to_array_of_size(1));
+    let one = RecordBatchOptions::new().with_row_count(Some(1)); // there may be no columns
+    Ok(RecordBatch::try_new_with_options(schema.clone(), values.collect::<Result<_>>()?, &one)?)
 }
 
 /// The aggregate in another mode, reading a slot.

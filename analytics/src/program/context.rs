@@ -63,7 +63,7 @@ pub(super) fn aggregate_call(call: &Function, relation: &Relation) -> Result<Agg
         return Err(SqlError::new(at, format!("{name} needs its arguments in parentheses")));
     };
     let mut context = RowContext::new(relation);
-    let (mut arguments, mut expressions) = (Vec::new(), Vec::new());
+    let (mut arguments, mut expressions): (Vec<_>, Vec<&Expr>) = (Vec::new(), Vec::new());
     for argument in &list.args {
         match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "COUNT" => {}
@@ -83,7 +83,9 @@ pub(super) fn aggregate_call(call: &Function, relation: &Relation) -> Result<Agg
     let is_whole_average = name == "AVG" && expressions.iter().all(|expression| has_whole_average(expression, relation));
     let is_big = expressions.iter().any(|expression| whole(expression, relation) == Some(Whole::Big));
     let is_wide = is_big && (name == "SUM" || is_whole_average);
-    Ok(AggregateCall { function, arguments, filter, is_distinct, is_whole_average, is_wide })
+    let is_prepared = |(index, expression): (usize, &&Expr)| index == 0 || !matches!(expression, Expr::Value(_));
+    let is_prepared = expressions.iter().enumerate().map(is_prepared).collect();
+    Ok(AggregateCall { function, arguments, is_prepared, filter, is_distinct, is_whole_average, is_wide })
 }
 
 /// The parts of an aggregate's call.
@@ -92,6 +94,8 @@ pub(super) struct AggregateCall {
     function: &'static str,
     /// Empty for `COUNT(*)`.
     pub(super) arguments: Vec<String>,
+    /// For each of them whether it may be a column: not a separator or a percentile, which stays as it is written.
+    is_prepared: Vec<bool>,
     /// FILTER (WHERE …).
     pub(super) filter: Option<String>,
     is_distinct: bool,
@@ -104,7 +108,8 @@ pub(super) struct AggregateCall {
 impl AggregateCall {
     /// The call with its arguments and its filter prepared as columns: `prepare` gives a text's column.
     pub(super) fn over_prepared(&self, mut prepare: impl FnMut(&str) -> String) -> Self {
-        let arguments = self.arguments.iter().map(|text| prepare(text)).collect();
+        let arguments = self.arguments.iter().zip(&self.is_prepared);
+        let arguments = arguments.map(|(text, is_prepared)| if *is_prepared { prepare(text) } else { text.clone() }).collect();
         let filter = self.filter.as_deref().map(prepare);
         Self { arguments, filter, ..self.clone() }
     }
