@@ -36,6 +36,8 @@ pub(super) struct TumblingNode {
     open: BTreeMap<i64, WindowState>,
     /// Every window that ends at or before this has closed.
     closed_until_ms: i64,
+    /// The dictionary of the rows that came last. Invariant: no window has codes of another one.
+    keys: Option<Arc<Dictionary>>,
 }
 
 impl TumblingNode {
@@ -45,7 +47,7 @@ impl TumblingNode {
         let times = [WINDOW_START, WINDOW_END].map(|name| Arc::new(row_time().with_name(name)));
         let fields: Vec<Arc<Field>> = groups.fields().iter().cloned().chain(times).collect();
         let result = plan::piece(&tumbling.result, Arc::new(Schema::new(fields)))?;
-        Ok(Self { node, splits, result, window: tumbling.window, open: BTreeMap::new(), closed_until_ms: i64::MIN })
+        Ok(Self { node, splits, result, window: tumbling.window, open: BTreeMap::new(), closed_until_ms: i64::MIN, keys: None })
     }
 
     /// The columns of its rows that it only groups by.
@@ -81,6 +83,7 @@ impl TumblingNode {
 
     /// Takes rows; with `keys` some of their columns are its codes. Returns how many of them came too late.
     pub(super) fn push(&mut self, batch: RecordBatch, keys: Option<&Arc<Dictionary>>, faults: &mut Vec<RowFault>) -> Result<u64> {
+        self.change_keys(keys)?;
         let mut late = 0;
         for (start_ms, rows) in cut::by_window(batch, self.window)? {
             if self.window.end_of(start_ms) <= self.closed_until_ms {
@@ -91,6 +94,14 @@ impl TumblingNode {
         }
         self.seal_old_windows()?;
         Ok(late)
+    }
+
+    fn change_keys(&mut self, keys: Option<&Arc<Dictionary>>) -> Result<()> {
+        if self.keys.as_ref().map(Arc::as_ptr) != keys.map(Arc::as_ptr) {
+            self.open.values_mut().try_for_each(|state| state.uncode(&mut self.splits))?;
+            self.keys = keys.cloned();
+        }
+        Ok(())
     }
 
     /// Keeps running aggregates only in the newest windows, where most rows go.

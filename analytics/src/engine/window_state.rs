@@ -1,7 +1,7 @@
 //! What one open window holds: groups, not rows.
 //!
-//! Groups of rows that came with codes are kept by their codes until the window closes. Two dictionaries give a text two
-//! codes, so when another one comes the codes of the groups so far become texts.
+//! Groups of rows that came with codes are kept by their codes until the window closes, or until rows come with codes of
+//! another dictionary, or with none: see [`WindowState::uncode`].
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ struct CodedGroups {
 }
 
 impl WindowState {
-    /// Aggregates rows of the source that belong to this window; with `keys` some of their columns are its codes.
+    /// Aggregates rows of the source that belong to this window; with `keys` some of their columns are its codes. When other
+    /// keys come than before, [`Self::uncode`] is to be called first.
     ///
     /// Rows that cannot be computed go to `faults`, in the name of `node`.
     pub(super) fn add(
@@ -74,9 +75,6 @@ impl WindowState {
         node: usize,
         faults: &mut Vec<RowFault>,
     ) -> Result<()> {
-        if self.coded.as_ref().is_some_and(|coded| !Arc::ptr_eq(&coded.keys, keys)) {
-            self.uncode(splits)?;
-        }
         let mut failed = Vec::new();
         let batches = fault::run(&mut splits.coded()?.before, rows, node, &mut failed);
         for fault in failed {
@@ -166,10 +164,11 @@ impl WindowState {
         Ok(state)
     }
 
-    /// Keeps all groups by their texts.
-    fn uncode(&mut self, splits: &mut Splits) -> Result<()> {
+    /// Keeps all groups by their texts: two dictionaries give a text two codes, and one that is left is not to stay for ever.
+    pub(super) fn uncode(&mut self, splits: &mut Splits) -> Result<()> {
         let Some(mut coded) = self.coded.take() else { return Ok(()) };
         coded.groups.seal(splits.coded()?)?;
+        self.groups.seal(&mut splits.plain)?; // what came before stays before, for aggregates that mind
         self.groups.take(coded.texts(&splits.plain)?);
         Ok(())
     }

@@ -16,9 +16,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray};
-use arrow::compute::{take, take_record_batch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewArray, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 pub(crate) use coder::{Coder, Key};
@@ -52,8 +52,6 @@ struct Entries {
     texts: Vec<Arc<str>>,
     /// Bytes in the texts.
     bytes: usize,
-    /// The texts as an array, as far as somebody asked for them.
-    array: Option<StringViewArray>,
     order: Order,
 }
 
@@ -77,17 +75,15 @@ impl Dictionary {
     /// # Errors
     /// When the schemas differ in more than that.
     pub(crate) fn decode(&self, rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-        let column = |(field, column): (&Arc<Field>, &ArrayRef)| {
-            if *column.data_type() == CODE && *field.data_type() == DataType::Utf8View {
-                return take(&self.texts(), column.as_primitive::<UInt32Type>(), None);
-            }
-            Ok(column.clone())
+        let column = |(field, column): (&Arc<Field>, &ArrayRef)| -> ArrayRef {
+            let is_coded = *column.data_type() == CODE && *field.data_type() == DataType::Utf8View;
+            if is_coded { Arc::new(self.texts(column.as_primitive())) } else { column.clone() }
         };
-        let columns = schema.fields().iter().zip(rows.columns()).map(column).collect::<Result<_, _>>()?;
+        let columns = schema.fields().iter().zip(rows.columns()).map(column).collect();
         RecordBatch::try_new(schema.clone(), columns)
     }
 
-    /// Rows in the order of the texts of their first codes.
+    /// Rows in the order of the texts of their first codes, or as they are when that would cost more than it is worth.
     ///
     /// # Errors
     /// None that are known.
@@ -96,23 +92,19 @@ impl Dictionary {
         let Some(codes) = columns.find(|column| *column.data_type() == CODE) else { return Ok(rows.clone()) };
         let mut entries = self.lock();
         let Entries { texts, order, .. } = &mut *entries;
+        if rows.num_rows() * TEXTS_TO_A_ROW < texts.len() {
+            return Ok(rows.clone());
+        }
         order.learn(texts);
         let order = order.rows(codes.as_primitive());
         drop(entries);
         take_record_batch(rows, &order)
     }
 
-    /// All texts, by code.
-    fn texts(&self) -> StringViewArray {
-        let mut entries = self.lock();
-        let count = entries.texts.len();
-        match entries.array.take().filter(|array| array.len() == count) {
-            Some(array) => entries.array.insert(array).clone(),
-            None => {
-                let array = StringViewArray::from_iter_values(&entries.texts);
-                entries.array.insert(array).clone()
-            }
-        }
+    /// Texts of their own for these codes: a view of all texts would keep all of them as long as the rows.
+    fn texts(&self, codes: &UInt32Array) -> StringViewArray {
+        let Entries { texts, .. } = &*self.lock();
+        codes.iter().map(|code| code.map(|code| &*texts[code as usize])).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -132,6 +124,9 @@ impl Room {
     /// A window's clients in memory that nobody misses. A chunk that has begun goes on, so there may be more.
     pub(crate) const USUAL: Self = Self { texts: 1 << 18, bytes: 1 << 24 };
 }
+
+/// Texts to a row above which rows are not sorted by the order of all texts, which new ones change.
+const TEXTS_TO_A_ROW: usize = 16;
 
 /// Rows to a text below which numbers are no gain.
 const ROWS_TO_A_TEXT: u64 = 4;
@@ -168,8 +163,6 @@ impl Dictionaries {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::UInt32Array;
-
     use super::*;
 
     fn decoded(dictionary: &Dictionary, codes: Vec<Option<u32>>) -> Vec<Option<String>> {
