@@ -15,6 +15,8 @@ mod escape;
 mod flat;
 mod kpl;
 mod lenient;
+mod metadata;
+mod plan;
 mod record;
 mod row_clock;
 mod sample;
@@ -37,6 +39,7 @@ pub(crate) use delimited::Form;
 use flat::Scanner;
 use lenient::LineError;
 pub(crate) use lenient::Missing;
+pub(crate) use plan::InputPlan;
 use row_clock::RowClock;
 pub(crate) use sample::{COMBINED_FIELDS, COMMON_FIELDS, converted, csv_width, json_paths, lines_of, ncsa_width};
 use tally::Tally;
@@ -44,20 +47,6 @@ pub(crate) use tally::{BadLine, LineCounts};
 
 /// The field of the log that holds the time of the request.
 pub(crate) const TIME_FIELD: &str = "request_time";
-
-/// What is to be read from lines.
-#[derive(Debug, Clone)]
-pub(crate) struct InputPlan {
-    pub(crate) columns: Vec<StreamColumn>,
-    /// Columns behind those, that come from the record and not from its lines.
-    pub(crate) metadata: Vec<Metadata>,
-    pub(crate) row_time: RowTime,
-    /// The field that holds the time of a row, when it is event time.
-    pub(crate) time_field: String,
-    pub(crate) missing: Missing,
-    /// How lines are written.
-    pub(crate) form: Form,
-}
 
 /// What a [`Chunk`] became.
 #[derive(Debug)]
@@ -128,7 +117,7 @@ impl Decoder {
     pub(crate) fn new(plan: InputPlan) -> Self {
         let declared: Vec<StreamColumn> =
             plan.columns.iter().cloned().chain(plan.metadata.iter().map(|metadata| metadata.column())).collect();
-        let mut wanted: Vec<FieldPath> = plan.columns.iter().map(|column| field(&plan.form, column)).collect();
+        let mut wanted: Vec<FieldPath> = plan.columns.iter().map(|column| plan.field(column)).collect();
         let time = FieldPath::of(&plan.time_field);
         let has_time = plan.row_time == RowTime::Event;
         if has_time && !wanted.contains(&time) {
@@ -169,7 +158,6 @@ impl Decoder {
 
     /// Decodes one chunk. `now_ms` is the clock, for rows whose time is when they were read.
     pub(crate) fn decode(&mut self, chunk: Chunk, now_ms: i64) -> Decoded {
-        let chunk = chunk.read();
         let (shard, mark) = (chunk.shard, chunk.mark);
         let event = match chunk.payload {
             Payload::Lines { lines, file, first_line, arrivals_ms } => {
@@ -189,7 +177,8 @@ impl Decoder {
             Payload::Begin => ShardEvent::Begin,
             Payload::CaughtUp { at_ms } => ShardEvent::CaughtUp { at_ms },
             Payload::End => ShardEvent::End,
-            Payload::Nothing | Payload::Unread(_) => ShardEvent::Nothing,
+            Payload::Nothing => ShardEvent::Nothing,
+            Payload::Unread(_) => unreachable!("a chunk is read before it is decoded"),
         };
         Decoded { shard, event, mark }
     }
@@ -234,7 +223,7 @@ impl Decoder {
     fn stream_records(&mut self, records: &[StreamRecord], now_ms: i64, place: &dyn Fn(u32, u32) -> Position, tally: &mut Tally) {
         for (index, record) in (0u32..).zip(records) {
             let given_ms = if self.plan.row_time == RowTime::Arrival { record.arrival_ms } else { now_ms };
-            self.metadata = self.plan.metadata.iter().map(|metadata| Some(metadata_text(*metadata, record))).collect();
+            self.metadata = self.plan.metadata.iter().map(|metadata| Some(metadata::text(*metadata, record))).collect();
             self.stream_record(record, given_ms, tally, index, place);
             tally.counts.records += 1;
             tally.counts.bytes += record.data.len() as u64;
@@ -343,24 +332,6 @@ impl Decoder {
         let metadata = self.metadata.iter().map(Option::as_deref).zip(cells.len()..);
         let metadata: Vec<Cell<'_>> = metadata.map(|(text, index)| self.columns.text(index, text)).collect();
         self.columns.append(row_ms, cells.iter().copied().chain(metadata));
-    }
-}
-
-/// Where a column's value stands in a line. Fields of CSV and NCSA lines have no keys, so there it is the column's name.
-fn field(form: &Form, column: &StreamColumn) -> FieldPath {
-    let path = column.path.clone().filter(|_| *form == Form::Json);
-    path.unwrap_or_else(|| FieldPath::of(&column.name))
-}
-
-/// A metadata column of a record, as text that its type reads.
-fn metadata_text(metadata: Metadata, record: &StreamRecord) -> String {
-    match metadata {
-        Metadata::ArrivalTime => {
-            jiff::Timestamp::from_millisecond(record.arrival_ms).map(|time| time.to_string()).unwrap_or_default()
-        }
-        Metadata::PartitionKey => record.partition_key.clone(),
-        Metadata::SequenceNumber => record.sequence_number.clone(),
-        Metadata::ShardId => record.shard_name.to_string(),
     }
 }
 

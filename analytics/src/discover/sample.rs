@@ -66,6 +66,7 @@ async fn open(arguments: &DiscoverArguments) -> Result<Source> {
         arrivals: None,
         from: None,
         progress: Progress::hidden(),
+        is_alone: true,
     }))
 }
 

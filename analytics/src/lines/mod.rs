@@ -3,6 +3,7 @@
 mod ends;
 
 use bytes::Bytes;
+use memchr::{memchr, memrchr};
 
 use ends::End;
 
@@ -14,9 +15,29 @@ pub(crate) struct Line<'a> {
     pub(crate) is_plain: bool,
 }
 
+/// Bytes whose lines are found together: where they end takes room, most for a record of nothing but newlines.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// Lines of `bytes`; the last one may lack its newline.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    split(bytes, ends::find(bytes).into_iter())
+    pieces(bytes, PIECE_BYTES).flat_map(|piece| split(piece, ends::find(piece).into_iter()))
+}
+
+/// Whole lines, in pieces of so many bytes or of one line.
+fn pieces(bytes: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let end = match rest.get(..most) {
+            None => rest.len(),
+            Some(start) => match memrchr(b'\n', start).or_else(|| memchr(b'\n', rest)) {
+                Some(newline) => newline + 1,
+                None => rest.len(),
+            },
+        };
+        let (piece, behind) = rest.split_at(end);
+        rest = behind;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// A block of whole lines. Where they end is found once, by the reader, who counts them, and used by the decoder.
@@ -65,6 +86,17 @@ fn split(bytes: &[u8], ends: impl Iterator<Item = End>) -> impl Iterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_whole_lines() {
+        for text in ["", "a\n", "a\nbb\n\nccccc\ndddddddd\ne", "no newline at all", "\n\n\n\n\n\n"] {
+            for most in 1..12 {
+                let found: Vec<&[u8]> = pieces(text.as_bytes(), most).collect();
+                assert_eq!(found.concat(), text.as_bytes());
+                assert!(found.iter().rev().skip(1).all(|piece| piece.ends_with(b"\n")), "{text:?} in pieces of {most}");
+            }
+        }
+    }
 
     #[test]
     fn a_last_line_counts_without_its_newline_and_nothing_behind_the_last_one_does_not() {

@@ -93,7 +93,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
     let (chunks, incoming) = mpsc::channel(CHUNKS);
     let (reports, outgoing) = mpsc::channel(REPORTS);
     let decoders = coded(&engine, decoders);
-    let workers = workers::start(decoders)?;
+    let workers = workers::start(decoders, &stop)?;
     let (number, store) = (start.number, start.store);
     told.saved.send_replace(Saved { number, tried: number, ..Saved::default() });
     let checkpoints = Checkpoints {
@@ -117,6 +117,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> Result<S
 
     let mut tasks = JoinSet::new();
     tasks.spawn(workers::dispatch(incoming, workers.chunks));
+    workers.parts.into_iter().for_each(|part| drop(tasks.spawn(join(part))));
     for source in sources {
         tasks.spawn(source.run(chunks.clone(), stop.clone()));
     }
@@ -207,7 +208,8 @@ async fn sources(
             continue;
         }
         let (inputs, arrivals) = (texts.clone(), settings.arrivals.clone());
-        sources.push(Source::Replay(Replay { inputs, shard, arrivals, from, progress: progress.clone() }));
+        let (progress, is_alone) = (progress.clone(), settings.inputs.len() == 1);
+        sources.push(Source::Replay(Replay { inputs, shard, arrivals, from, progress, is_alone }));
     }
     Ok(sources)
 }

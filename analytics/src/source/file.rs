@@ -33,6 +33,8 @@ pub(crate) struct Replay {
     /// Where a checkpoint stands.
     pub(crate) from: Option<FileMark>,
     pub(crate) progress: Arc<Progress>,
+    /// Whether this is the only input of the program.
+    pub(crate) is_alone: bool,
 }
 
 /// Sends the lines of every input, one after the other. Blocks of files are read by those who decode them.
@@ -41,16 +43,20 @@ pub(crate) struct Replay {
 /// When a file cannot be opened or read; the lines before the fault have been sent.
 pub(super) fn replay(replay: &Replay, chunks: &Sender<Chunk>, stop: &CancellationToken) -> Result<()> {
     let mut reading = Reading::begin(replay)?;
-    if replay.inputs.iter().all(|input| matches!(input, Input::File(_))) {
+    // Who waits for a pipe, or passes over what a checkpoint knows, decodes nothing else meanwhile.
+    if replay.is_alone && replay.inputs.iter().all(is_regular_file) {
         return turns::lend(reading, replay.shard, chunks, stop);
     }
-    // Who waits for standard input decodes nothing else meanwhile, so that is a thread of its own.
     while let Some(chunk) = reading.next()? {
         if stop.is_cancelled() || chunks.blocking_send(chunk).is_err() {
             break;
         }
     }
     Ok(())
+}
+
+fn is_regular_file(input: &Input) -> bool {
+    matches!(input, Input::File(path) if path.is_file())
 }
 
 /// The inputs of a replay on their way into chunks.
@@ -230,7 +236,7 @@ mod tests {
     fn replayed(path: &Path, from: Option<FileMark>) -> Result<Vec<(String, FileMark)>> {
         let inputs = vec![Input::File(path.to_owned())];
         let (chunks, mut received) = tokio::sync::mpsc::channel(2);
-        let replay = Replay { inputs, shard: ShardId(0), arrivals: None, from, progress: Progress::hidden() };
+        let replay = Replay { inputs, shard: ShardId(0), arrivals: None, from, progress: Progress::hidden(), is_alone: true };
         let sender = thread::spawn(move || super::replay(&replay, &chunks, &CancellationToken::new()));
         let mut lines = Vec::new();
         while let Some(chunk) = received.blocking_recv().map(Chunk::read) {

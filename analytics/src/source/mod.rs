@@ -95,12 +95,17 @@ impl Source {
         match self {
             Self::Replay(replay) => {
                 // Files are read on a thread of their own: reading blocks.
-                tokio::task::spawn_blocking(move || file::replay(&replay, &chunks, &stop)).await?
+                tokio::task::spawn_blocking(move || or_stop(file::replay(&replay, &chunks, &stop), &stop)).await?
             }
-            Self::Tail(tail) => tokio::task::spawn_blocking(move || tail::follow(&tail, &chunks, &stop)).await?,
+            Self::Tail(tail) => tokio::task::spawn_blocking(move || or_stop(tail::follow(&tail, &chunks, &stop), &stop)).await?,
             Self::Kinesis(source) => source.run(chunks, stop).await,
         }
     }
+}
+
+/// Stops everything after a failure, before the channel of the source is closed: that would be the end of a complete input.
+fn or_stop(outcome: Result<()>, stop: &CancellationToken) -> Result<()> {
+    outcome.inspect_err(|_| stop.cancel())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) fn lend(reading: Reading, shard: ShardId, chunks: &Sender<Chunk>, sto
         if turns.is_over.load(Ordering::Relaxed) || stop.is_cancelled() {
             break;
         }
-        let turn = Box::new(Turn { turns: turns.clone(), number });
+        let turn = Box::new(Turn { turns: turns.clone(), number, was_taken: false });
         if chunks.blocking_send(Chunk::new(shard, Payload::Unread(turn))).is_err() {
             break;
         }
@@ -75,12 +75,10 @@ impl Turns {
     }
 
     /// A turn that was not taken is the end: who dropped it has stopped.
-    fn drop_turn(&self, number: u64) {
-        let state = self.lock();
-        if state.next <= number {
-            self.is_over.store(true, Ordering::Relaxed);
-            self.changed.notify_all();
-        }
+    fn give_up(&self) {
+        let _state = self.lock(); // so that nobody is between looking and waiting
+        self.is_over.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
     }
 }
 
@@ -88,17 +86,22 @@ impl Turns {
 struct Turn {
     turns: Arc<Turns>,
     number: u64,
+    was_taken: bool,
 }
 
 impl Unread for Turn {
-    fn read(self: Box<Self>) -> Option<Chunk> {
-        self.turns.read(self.number)
+    fn read(mut self: Box<Self>) -> Option<Chunk> {
+        let chunk = self.turns.read(self.number);
+        self.was_taken = true; // not if reading panics
+        chunk
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.drop_turn(self.number);
+        if !self.was_taken {
+            self.turns.give_up();
+        }
     }
 }
 
@@ -127,7 +130,8 @@ mod tests {
         let (chunks, received) = channel(2);
         let stop = CancellationToken::new();
         let inputs = vec![Input::File(path)];
-        let replay = Replay { inputs, shard: ShardId(0), arrivals: None, from: None, progress: Progress::hidden() };
+        let replay =
+            Replay { inputs, shard: ShardId(0), arrivals: None, from: None, progress: Progress::hidden(), is_alone: true };
         let run = Source::Replay(replay).run(chunks, stop.clone());
         let source = thread::spawn(|| tokio::runtime::Builder::new_current_thread().build()?.block_on(run));
         (source, received, stop)
@@ -184,10 +188,12 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_the_sources_fault() {
         let folder = tempfile::tempdir().unwrap();
-        let (source, mut received, _stop) = lent(folder.path().join("missing.log"));
+        let path = folder.path().join("broken.log.gz");
+        std::fs::write(&path, b"\x1f\x8b, and then no gzip").unwrap();
+        let (source, mut received, _stop) = lent(path);
         while let Some(chunk) = received.blocking_recv() {
             assert!(matches!(chunk.read().payload, Payload::Nothing));
         }
-        assert!(source.join().unwrap().unwrap_err().to_string().contains("missing.log"));
+        assert!(source.join().unwrap().unwrap_err().to_string().contains("broken.log.gz"));
     }
 }
