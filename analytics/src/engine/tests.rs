@@ -1,7 +1,7 @@
 //! The engine, driven as the pipeline drives it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
@@ -241,6 +241,26 @@ fn a_window_that_is_sorted_comes_in_parts_when_it_is_too_large() {
     let rest: usize = engine.finish(0).unwrap().rows.iter().map(|rows| rows.rows.num_rows()).sum();
     assert!(early > 0 && engine.stats().closed_early > 0);
     assert_eq!(early + rest, 100);
+}
+
+#[test]
+fn windows_leave_a_dictionary_when_another_one_follows() {
+    let [mut decoder, _] = coding_decoders(2);
+    let mut engine = engine(None, usize::MAX);
+    let mut feed = |rows: &[(i64, &str)]| {
+        let decoded = decoder.decode(Chunk::new(ShardId(0), records(rows)), 0);
+        let ShardEvent::Rows(Rows { keys: Some(keys), .. }) = &decoded.event else { panic!("{decoded:?}") };
+        let keys = Arc::downgrade(keys);
+        engine.handle(decoded, 0).unwrap();
+        keys
+    };
+    let first = feed(&[[(1, "a"), (2, "b")]; 4].concat());
+    assert!(first.upgrade().is_some());
+    feed(&[(10_000, "a")]); // another window
+    assert!(first.upgrade().is_none(), "the first window keeps its dictionary");
+    let expected = [((0, "a"), 4), ((0, "b"), 4), ((10_000, "a"), 1)];
+    let closed = engine.finish(0).unwrap().rows;
+    assert_eq!(counts(&closed), expected.map(|((start, client), count)| ((start, client.to_owned()), count)).into());
 }
 
 /// A generated log: rows of several shards, each shard's times disordered by up to `DISORDER_MS`.
