@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringViewBuilder, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use crate::engine::cut_text;
 use crate::keys::{Coder, Dictionary, Key, coded_schema};
 use crate::program::{ROWTIME, StreamColumn};
 use crate::sql::SqlType;
@@ -101,7 +102,7 @@ impl Columns {
             (Values::Keys(_), Some(Coding { coder, limits, .. })) => {
                 // A character has at least one byte.
                 let cut = match limits[column] {
-                    Some(length) if bytes.len() > length => cut(str::from_utf8(bytes).ok()?, length).as_bytes(),
+                    Some(length) if bytes.len() > length => cut_text(str::from_utf8(bytes).ok()?, length).as_bytes(),
                     _ => bytes,
                 };
                 coder.key(cut).map(Cell::Key)
@@ -152,9 +153,4 @@ impl Columns {
         let batch = RecordBatch::try_new(schema.clone(), columns);
         (batch.expect("columns are built row by row, to the schema they were made from"), dictionary)
     }
-}
-
-/// Text of at most `length` characters.
-fn cut(text: &str, length: usize) -> &str {
-    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
 }

@@ -159,8 +159,12 @@ pub(crate) fn cut(values: ArrayRef, length: usize) -> ArrayRef {
     if !texts.iter().any(may_be_long) {
         return values;
     }
-    let cut = |text: &str| text.char_indices().nth(length).map_or(text.to_owned(), |(end, _)| text[..end].to_owned());
-    Arc::new(texts.iter().map(|text| text.map(cut)).collect::<StringViewArray>())
+    Arc::new(texts.iter().map(|text| text.map(|text| cut_text(text, length))).collect::<StringViewArray>())
+}
+
+/// The same for one text.
+pub(crate) fn cut_text(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
 }
 
 fn is_finite(values: &ArrayRef) -> bool {

@@ -51,7 +51,7 @@ use kept::Kept;
 use node::RunningNode;
 use reach::{Until, upstream};
 
-pub(crate) use assign::{columns_schema, cut, stream_schema};
+pub(crate) use assign::{columns_schema, cut, cut_text, stream_schema};
 pub(crate) use errors::ERROR_SCHEMA;
 pub(crate) use fault::RowFault;
 pub(crate) use image::{EngineImage, Facts};
